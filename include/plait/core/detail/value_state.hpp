@@ -1,0 +1,44 @@
+// A FutureState with room for a value of type T.
+#pragma once
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <plait/core/detail/future_state.hpp>
+
+namespace plait::detail {
+
+/// What Future<void> keeps as its value.
+struct Nothing {};
+
+/// The state behind Future<T>. The value is alive exactly while finished and without error.
+template <class T>
+class ValueState : public FutureState {
+ public:
+  using Stored = std::conditional_t<std::is_void_v<T>, Nothing, T>;
+
+  /// A pending state without a value; see FutureState.
+  ValueState(JobOwner* owner, std::uint32_t references) : FutureState(owner, references) {}
+
+  /// The value of a state that is finished without error.
+  Stored& value() noexcept { return value_; }
+
+  /// Makes the value from what `make` returns, in place: T need not even be movable.
+  template <class Make>
+  void emplace_with(Make&& make) {
+    ::new (static_cast<void*>(std::addressof(value_))) Stored(std::forward<Make>(make)());
+  }
+
+ protected:
+  ~ValueState() override {
+    if (snapshot().phase() == Phase::finished && !error()) std::destroy_at(std::addressof(value_));
+  }
+
+ private:
+  union {
+    Stored value_;  // written by who ends the state, before that; then shared
+  };
+};
+
+}  // namespace plait::detail

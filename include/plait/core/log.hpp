@@ -1,0 +1,29 @@
+// Where plait reports what nobody can catch: a callback's error, a failure nobody asked for.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+namespace plait {
+
+/// How grave a report is.
+enum class LogLevel {
+  debug,    ///< of interest to who looks for a fault
+  warning,  ///< something that works but should not be
+  error     ///< an exception that would be lost without this report
+};
+
+/// Replaces the function that receives plait's reports; an empty one restores standard error.
+///
+/// The handler is called in the thread that has something to report, possibly in several at once;
+/// what it throws is dropped. **Python:** the logger "concurrent.futures". **Threads:** any.
+void set_log_handler(std::function<void(LogLevel, std::string_view)> handler);
+
+}  // namespace plait
+
+namespace plait::detail {
+
+/// Hands one report to the handler; never throws.
+void log(LogLevel level, std::string_view text) noexcept;
+
+}  // namespace plait::detail

@@ -1,0 +1,4 @@
+// All of plait.
+#pragma once
+
+#include <plait/futures.hpp>

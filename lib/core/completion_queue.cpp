@@ -1,0 +1,199 @@
+// Collects states in the order in which they become done.
+#include <plait/core/detail/completion_queue.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <stdexcept>
+#include <string>
+
+#include <plait/core/errors.hpp>
+#include <plait/core/wait.hpp>
+
+#include "core/adaptive_spin.hpp"
+#include "core/futex.hpp"
+#include "core/mutex.hpp"
+#include "core/wait_graph.hpp"
+
+namespace plait::detail {
+
+// What the states know of a queue. It outlives the queue while a state is just about to notify.
+class CompletionQueue::Shared {
+ public:
+  explicit Shared(const std::vector<FutureState*>& states) : nodes_(states.size()) {
+    for (std::size_t place = 0; place < states.size(); ++place) {
+      nodes_[place].shared = this;
+      ++references_;
+      if (!states[place]->add_waiter(nodes_[place])) finished(place);
+    }
+  }
+
+  // Runs in: the thread of the queue. Afterwards no state that is not done knows this.
+  void abandon(const std::vector<FutureState*>& states) {
+    for (std::size_t place = 0; place < states.size(); ++place) {
+      if (states[place] && states[place]->remove_waiter(nodes_[place])) release();
+    }
+    release();
+  }
+
+  std::optional<std::size_t> pop() {
+    MutexLock lock(mutex_);
+    if (finished_.empty()) return {};
+    const std::size_t place = finished_.front();
+    finished_.pop_front();
+    return place;
+  }
+
+  bool empty() {
+    MutexLock lock(mutex_);
+    return finished_.empty();
+  }
+
+  // Runs in: the thread of the queue. False: the deadline has passed.
+  bool sleep_until(Deadline deadline) {
+    {
+      MutexLock lock(mutex_);
+      if (!finished_.empty()) return true;
+      asleep_ = 1;
+    }
+    return futex_wait(futex_address(), 1, deadline);
+  }
+
+ private:
+  struct Node final : Waiter {
+    void notify(FutureState&) noexcept override {
+      shared->finished(static_cast<std::size_t>(this - shared->nodes_.data()));
+    }
+    Shared* shared = nullptr;
+  };
+
+  const std::uint32_t* futex_address() const {
+    // SAFETY: as StateWord::futex_address(); only the kernel reads through this pointer.
+    static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+    return reinterpret_cast<const std::uint32_t*>(&asleep_);
+  }
+
+  // Runs in: any thread.
+  void finished(std::size_t place) noexcept {
+    bool wake = false;
+    {
+      MutexLock lock(mutex_);
+      finished_.push_back(place);
+      wake = asleep_.exchange(0) == 1;
+    }
+    if (wake) futex_wake(futex_address(), 1);
+    release();
+  }
+
+  void release() noexcept {
+    if (--references_ == 0) delete this;
+  }
+
+  std::vector<Node> nodes_;  // each linked into its state until that is done or abandon()
+  Mutex mutex_;
+  std::deque<std::size_t> finished_ PLAIT_TSA(guarded_by(mutex_));
+  // One for the queue, one for each node that will be notified; who drops the last one deletes.
+  std::atomic<std::uint32_t> references_{1};
+  // 1: the queue's thread sleeps or is about to. Set by it and taken back by who finishes, both under
+  // mutex_, so no wake-up is lost; atomic because the kernel compares it outside of the mutex.
+  std::atomic<std::uint32_t> asleep_{0};
+};
+
+CompletionQueue::CompletionQueue(std::vector<FutureState*> states, std::optional<Duration> timeout)
+    : states_(std::move(states)), shared_(new Shared(states_)), remaining_(states_.size()) {
+  if (timeout) deadline_ = deadline_after(*timeout);
+}
+
+CompletionQueue::CompletionQueue(CompletionQueue&& other) noexcept
+    : states_(std::move(other.states_)),
+      shared_(std::exchange(other.shared_, nullptr)),
+      deadline_(other.deadline_),
+      remaining_(std::exchange(other.remaining_, 0)),
+      help_cursor_(other.help_cursor_) {}
+
+CompletionQueue::~CompletionQueue() {
+  if (shared_) shared_->abandon(states_);
+}
+
+std::optional<std::size_t> CompletionQueue::next() {
+  auto place = shared_->pop();
+  while (!place && help_one()) place = shared_->pop();
+  if (!place) place = sleep();
+  if (!place) return {};
+  states_[*place] = nullptr;
+  --remaining_;
+  return place;
+}
+
+std::optional<std::size_t> CompletionQueue::next_or_throw() {
+  if (remaining_ == 0) return {};
+  const std::size_t unfinished = remaining_;
+  const auto place = next();
+  if (place) return place;
+  remaining_ = 0;
+  throw TimeoutError(std::to_string(unfinished) + " (of " + std::to_string(states_.size()) +
+                     ") futures unfinished");
+}
+
+// True: a job was run in place. Jobs are run in the order in which they were given.
+bool CompletionQueue::help_one() {
+  const JobOwner* const owner = working_thread.owner;
+  if (!owner || (deadline_ && *deadline_ <= Clock::now())) return false;
+  for (; help_cursor_ < states_.size(); ++help_cursor_) {
+    FutureState* const state = states_[help_cursor_];
+    if (state && state->owner() == owner && state->owner()->help(*state)) return true;
+  }
+  return false;
+}
+
+std::optional<std::size_t> CompletionQueue::sleep() {
+  static thread_local AdaptiveSpin spin;
+  const bool expired = deadline_ && *deadline_ <= Clock::now();
+  if (expired || spin.until([this] { return !shared_->empty(); })) return shared_->pop();
+  std::vector<FutureState*> unfinished;
+  std::ranges::copy_if(states_, std::back_inserter(unfinished), [](auto* state) { return state; });
+  check_wait(unfinished);
+  const BlockedThread blocked(unfinished, deadline_);
+  while (shared_->empty() && shared_->sleep_until(deadline_)) {
+  }
+  spin.woke();
+  return shared_->pop();
+}
+
+// ---------------------------------------------------------------- wait
+
+std::vector<std::size_t> distinct(std::span<FutureState* const> states, const char* function) {
+  std::vector<std::size_t> places(states.size());
+  for (std::size_t place = 0; place < states.size(); ++place) {
+    if (!states[place]) {
+      throw std::invalid_argument(std::string(function) + " got a Future without a state at index " +
+                                  std::to_string(place) +
+                                  ": it was default-constructed or moved from");
+    }
+    places[place] = place;
+  }
+  const auto by_state = [&](std::size_t place) { return states[place]; };
+  std::ranges::stable_sort(places, std::less<>(), by_state);
+  const auto repeated = std::ranges::unique(places, std::equal_to<>(), by_state);
+  places.erase(repeated.begin(), repeated.end());
+  std::ranges::sort(places);
+  return places;
+}
+
+namespace {
+
+bool failed(const FutureState& state) {
+  return state.snapshot().phase() == Phase::finished && state.error() != nullptr;
+}
+
+}  // namespace
+
+void wait_for(std::span<FutureState* const> states, const WaitOptions& options) {
+  CompletionQueue queue({states.begin(), states.end()}, options.timeout);
+  while (queue.remaining() > 0) {
+    const auto place = queue.next();
+    if (!place || options.return_when == FIRST_COMPLETED) return;
+    if (options.return_when == FIRST_EXCEPTION && failed(*states[*place])) return;
+  }
+}
+
+}  // namespace plait::detail

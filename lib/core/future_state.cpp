@@ -1,0 +1,229 @@
+// The transitions of a future, and who is told of them.
+#include <plait/core/detail/future_state.hpp>
+
+#include <sched.h>
+
+#include <climits>
+
+#include <plait/core/cancelled_error.hpp>
+#include <plait/core/errors.hpp>
+#include <plait/core/log.hpp>
+
+#include "core/adaptive_spin.hpp"
+#include "core/describe_exception.hpp"
+#include "core/futex.hpp"
+#include "core/wait_graph.hpp"
+
+namespace plait::detail {
+
+// ---------------------------------------------------------------- outcome
+
+std::string FutureState::describe() const { return "a promise's future"; }
+
+void FutureState::destroy() noexcept {
+  const auto last = snapshot();
+  if (last.phase() == Phase::finished && error_ && !last.has(retrieved)) {
+    log(LogLevel::error, describe() + " failed and nobody asked for its exception: " +
+                             describe_exception(error_));
+  }
+  delete this;
+}
+
+const std::exception_ptr& FutureState::retrieve_error() noexcept {
+  if (error_ && !snapshot().has(retrieved)) word_.set(retrieved);
+  return error_;
+}
+
+void FutureState::throw_unless_value() {
+  if (retrieve_error()) std::rethrow_exception(error_);
+  if (snapshot().phase() == Phase::cancelled) throw CancelledError();
+}
+
+Phase FutureState::store_error(std::exception_ptr error) noexcept {
+  error_ = std::move(error);
+  try {
+    std::rethrow_exception(error_);
+  } catch (const CancelledError&) {
+    return Phase::cancelled;
+  } catch (...) {
+    return Phase::finished;
+  }
+}
+
+// ---------------------------------------------------------------- transitions
+
+bool FutureState::cancel() noexcept {
+  const Phase phase = snapshot().phase();
+  if (phase != Phase::pending) return phase == Phase::cancelled;
+  if (!cancel_pending()) return snapshot().phase() == Phase::cancelled;
+  discard();
+  notify_all();
+  return true;
+}
+
+bool FutureState::cancel_pending() noexcept {
+  if (!owner_) return move_from(Phase::pending, Phase::cancelled);
+  MutexLock lock(owners_mutex());
+  if (!move_from(Phase::pending, Phase::cancelled)) return false;
+  owner_->job_cancelled(*this);
+  return true;
+}
+
+bool FutureState::request_stop() noexcept {
+  if (cancel()) return true;
+  if (!mark_stop_requested()) return false;
+  const bool heard = stop();
+  if (!owner_) return heard;
+  MutexLock lock(owners_mutex());
+  if (snapshot().phase() == Phase::running) owner_->interrupt(*this);
+  return heard;
+}
+
+bool FutureState::mark_stop_requested() noexcept {
+  auto seen = word_.load();
+  while (seen.phase() == Phase::running) {
+    if (word_.replace(seen, seen.with(stop_requested))) return true;
+  }
+  return false;
+}
+
+Phase FutureState::settle() {
+  for (const Phase origin : {Phase::pending, Phase::running}) {
+    if (move_from(origin, Phase::settling)) return origin;
+  }
+  switch (snapshot().phase()) {
+    case Phase::cancelled:
+      throw InvalidStateError(
+          "the future was cancelled and takes no result: ask set_running_or_notify_cancel() before "
+          "the work starts");
+    case Phase::finished:
+      throw InvalidStateError("the future already has a result: set it once");
+    default:
+      throw InvalidStateError("another thread is setting this future's result: set it once");
+  }
+}
+
+void FutureState::unsettle(Phase origin) noexcept { move_from(Phase::settling, origin); }
+
+void FutureState::end_slowly(Phase phase, bool drop_reference) noexcept {
+  auto seen = word_.load();
+  for (;;) {
+    if (seen.has(list_locked)) {
+      wait_for_list();
+      seen = word_.load();
+    } else if (word_.replace(seen, seen.with(phase))) {
+      break;
+    }
+  }
+  if (seen.has(stop_requested) && owner_) owner_->interruption_over();
+  notify_all();
+  if (drop_reference) release();
+}
+
+// ---------------------------------------------------------------- waiters
+
+// Runs in: the thread that made the state done. Nobody links, unlinks or goes to sleep any more.
+void FutureState::notify_all() noexcept {
+  const auto seen = word_.load();
+  if (seen.has(has_sleepers)) futex_wake(word_.futex_address(), INT_MAX);
+  if (!seen.has(has_waiters)) return;
+  Waiter* oldest_first = nullptr;
+  for (Waiter* waiter = std::exchange(waiters_, nullptr); waiter;) {
+    Waiter* const older = waiter->next_waiter;
+    waiter->next_waiter = std::exchange(oldest_first, waiter);
+    waiter = older;
+  }
+  while (oldest_first) std::exchange(oldest_first, oldest_first->next_waiter)->notify(*this);
+}
+
+// The holder of the list runs a few instructions; only if it was preempted does this wait at all.
+void FutureState::wait_for_list() noexcept { sched_yield(); }
+
+// False: done, so the list belongs to the thread that ended the state.
+bool FutureState::lock_list() noexcept {
+  auto seen = word_.load();
+  while (!seen.done()) {
+    if (seen.has(list_locked)) {
+      wait_for_list();
+      seen = word_.load();
+    } else if (word_.replace(seen, seen.with(list_locked))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void FutureState::unlock_list() noexcept {
+  auto seen = word_.load();
+  for (;;) {
+    const auto listed = waiters_ ? seen.with(has_waiters) : seen.without(has_waiters);
+    if (word_.replace(seen, listed.without(list_locked))) return;
+  }
+}
+
+bool FutureState::add_waiter(Waiter& waiter) noexcept {
+  if (!lock_list()) return false;
+  waiter.next_waiter = std::exchange(waiters_, &waiter);
+  unlock_list();
+  return true;
+}
+
+template <class Match>
+Waiter* FutureState::unlink_first(Match match) noexcept {
+  if (!lock_list()) return nullptr;
+  Waiter** link = &waiters_;
+  while (*link && !match(**link)) link = &(*link)->next_waiter;
+  Waiter* const found = *link;
+  if (found) *link = found->next_waiter;
+  unlock_list();
+  return found;
+}
+
+bool FutureState::remove_waiter(Waiter& waiter) noexcept {
+  return unlink_first([&](Waiter& other) { return &other == &waiter; }) != nullptr;
+}
+
+bool FutureState::remove_callback(std::uint64_t id) noexcept {
+  Waiter* const callback = unlink_first([&](Waiter& other) { return other.callback_id == id; });
+  if (callback) callback->removed();
+  return callback != nullptr;
+}
+
+std::uint64_t next_callback_id() noexcept {
+  // Written by every thread that adds a callback; only its being different each time matters.
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+void log_callback_error(const FutureState& state) noexcept {
+  log(LogLevel::error, "exception calling callback for " + state.describe() + ": " +
+                           describe_exception(std::current_exception()));
+}
+
+// ---------------------------------------------------------------- blocking
+
+void FutureState::wait() { wait_until({}); }
+
+bool FutureState::wait_until(Deadline deadline) {
+  if (done()) return true;
+  if (deadline && *deadline <= Clock::now()) return false;
+  if (owner_ && owner_ == working_thread.owner && owner_->help(*this)) return true;
+  return sleep_until(deadline);
+}
+
+bool FutureState::sleep_until(Deadline deadline) {
+  static thread_local AdaptiveSpin spin;
+  if (spin.until([this] { return done(); })) return true;
+  FutureState* const self = this;
+  check_wait({&self, 1});
+  const BlockedThread blocked({&self, 1}, deadline);
+  for (auto seen = word_.load(); !seen.done(); seen = word_.load()) {
+    if (!seen.has(has_sleepers) && !word_.replace(seen, seen.with(has_sleepers))) continue;
+    const auto expected = static_cast<std::uint32_t>(seen.with(has_sleepers).bits());
+    if (!futex_wait(word_.futex_address(), expected, deadline)) break;
+  }
+  spin.woke();
+  return done();
+}
+
+}  // namespace plait::detail

@@ -1,0 +1,26 @@
+// What all executors share, and the errors that only they throw.
+#include <plait/executors/executor.hpp>
+
+#include <plait/executors/worker_errors.hpp>
+
+#include "core/describe_exception.hpp"
+
+namespace plait {
+
+Executor::Executor(std::shared_ptr<detail::ExecutorCore> core) : core_(std::move(core)) {}
+
+Executor::~Executor() = default;
+
+WorkerDied::WorkerDied(std::string what, int pid, int signal, int exit_status)
+    : Error(std::move(what)), pid_(pid), signal_(signal), exit_status_(exit_status) {}
+
+RemoteInfo::~RemoteInfo() = default;
+
+namespace detail {
+
+std::string describe_unnamed(const std::type_info& callable) {
+  return "unnamed job of type " + demangle(callable);
+}
+
+}  // namespace detail
+}  // namespace plait

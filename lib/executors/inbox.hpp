@@ -1,0 +1,52 @@
+// Where jobs from outside arrive: a lock-free stack that workers turn into a FIFO list.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "core/mutex.hpp"
+#include "executors/work_stealing_deque.hpp"
+
+namespace plait::detail {
+
+/// The queue of jobs from outside, in FIFO order.
+///
+/// A submitter pushes onto a stack with one compare-and-swap and can never be held up by a worker
+/// that was preempted. Workers take under a mutex: the first that finds the list empty takes the
+/// whole stack and turns it round; each takes several jobs at a time and keeps what it does not run
+/// at once in its own deque, where idle workers can steal it.
+class Inbox {
+ public:
+  /// Runs in: any thread. Takes over one reference. False: closed, and the reference stays.
+  bool push(FutureState& job) noexcept;
+  /// Runs in: a worker. The oldest job; more of them go into `own`. Null: there is none.
+  FutureState* take(WorkStealingDeque& own, std::size_t workers);
+  /// Runs in: a worker that ends. Puts a job back, even when closed.
+  void put_back(FutureState& job);
+  /// Runs in: any thread. The oldest job; null: there is none.
+  FutureState* take_one();
+  /// Refuses further jobs; those that are here can still be taken.
+  void close();
+
+  /// Runs in: any thread. True if there was nothing to take a moment ago.
+  bool empty() const noexcept;
+  /// Runs in: any thread. Counts the jobs one by one.
+  std::size_t size();
+
+ private:
+  static constexpr std::size_t max_batch = 32;
+
+  void collect(FutureState* newest_first) PLAIT_TSA(requires_capability(mutex_));
+  FutureState* pop_ready() PLAIT_TSA(requires_capability(mutex_));
+
+  // What has arrived, newest first; `closed` is the last one after close(). Submitters push by
+  // compare-and-swap, who holds mutex_ takes all by exchange. [SLEEP-2]
+  alignas(64) std::atomic<FutureState*> arrived_{nullptr};
+  // How long the list is. Stored under mutex_, read without it by empty(). [SLEEP-2]
+  alignas(64) std::atomic<std::size_t> ready_{0};
+  Mutex mutex_;
+  FutureState* oldest_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;
+  FutureState* newest_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;
+};
+
+}  // namespace plait::detail

@@ -1,0 +1,73 @@
+// All thread pools of the process: what exit() and fork() do with them.
+#include "executors/live_pools.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <vector>
+
+#include "executors/thread_pool.hpp"
+
+namespace plait::detail {
+namespace {
+
+using Pools = std::map<const ThreadPool*, std::weak_ptr<ThreadPool>>;
+
+// Guarded by owners_mutex(). Never destroyed: pools may outlive static destruction.
+Pools& live_pools() {
+  static Pools& pools = *new Pools;
+  return pools;
+}
+
+// Increased in the child of each fork(), which has one thread then; read by any thread.
+std::atomic<unsigned> generation{0};
+
+// Accepted work is never lost: what main() left running still runs.
+void finish_all_pools() {
+  std::vector<std::shared_ptr<ThreadPool>> pools;
+  {
+    MutexLock lock(owners_mutex());
+    for (const auto& [_, pool] : live_pools()) {
+      if (auto alive = pool.lock()) pools.push_back(std::move(alive));
+    }
+  }
+  for (const auto& pool : pools) {
+    if (Worker::current(*pool)) {
+      pool->exit_called_in_job();
+    } else {
+      pool->shutdown({});
+    }
+  }
+}
+
+void before_fork() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().lock(); }
+void after_fork_in_parent() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().unlock(); }
+void after_fork_in_child() PLAIT_TSA(no_thread_safety_analysis) {
+  ++generation;
+  forget_blocked_threads();
+  owners_mutex().unlock();
+}
+
+}  // namespace
+
+void remember_pool(const std::shared_ptr<ThreadPool>& pool) {
+  static const bool hooked = [] {
+    std::atexit(finish_all_pools);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    return true;
+  }();
+  (void)hooked;
+  MutexLock lock(owners_mutex());
+  live_pools()[pool.get()] = pool;
+}
+
+void forget_pool(const ThreadPool& pool) noexcept {
+  MutexLock lock(owners_mutex());
+  live_pools().erase(&pool);
+}
+
+unsigned fork_generation() noexcept { return generation.load(); }
+
+}  // namespace plait::detail

@@ -1,0 +1,199 @@
+// The engine of ThreadPoolExecutor: taking jobs, and starting and ending workers.
+#include "executors/thread_pool.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include <plait/core/errors.hpp>
+#include <plait/core/log.hpp>
+
+#include "core/describe_exception.hpp"
+#include "executors/live_pools.hpp"
+#include "executors/usable_cpus.hpp"
+
+namespace plait::detail {
+
+ThreadPool::ThreadPool(ThreadPoolOptions options)
+    : options_(std::move(options)),
+      fork_generation_(fork_generation()),
+      idle_(std::max<std::size_t>(1, usable_cpus() / 2)),
+      room_(options_.max_queue),
+      max_workers_(options_.max_workers) {}
+
+ThreadPool::~ThreadPool() {
+  forget_pool(*this);
+  while (FutureState* const job = take_any()) job->release();  // in the child of a fork()
+}
+
+std::shared_ptr<ThreadPool> ThreadPool::make(ThreadPoolOptions options) {
+  auto pool = std::make_shared<ThreadPool>(std::move(options));
+  remember_pool(pool);
+  return pool;
+}
+
+bool ThreadPool::forked() const noexcept { return fork_generation_ != fork_generation(); }
+
+// ---------------------------------------------------------------- taking jobs
+
+void ThreadPool::enqueue(JobRef job, const SubmitOptions& options) {
+  if (options.timeout || options.retries != 0) {
+    throw std::invalid_argument(
+        "SubmitOptions::timeout and retries need a process pool: on threads, let the job take a "
+        "std::stop_token and wait with result(timeout)");
+  }
+  if (stage_ != Stage::open || forked()) refuse();
+  Worker* const self = Worker::current(*this);
+  if (growing()) grow_for_new_job();
+  if (room_.reserve(!self)) {
+    push(std::move(job), options, self);
+    idle_.notify_one();  // [SLEEP-2]
+  } else {
+    if (!self) refuse();
+    room_.overbook();
+    self->run_queued(*job.detach());
+  }
+}
+
+void ThreadPool::push(JobRef job, const SubmitOptions& options, Worker* self) {
+  if (options.priority != 0) {
+    if (!lanes_.push(*job, options.priority)) refuse();
+  } else if (self) {
+    self->push(*job);
+  } else if (!inbox_.push(*job)) {
+    refuse();
+  }
+  job.detach();
+}
+
+void ThreadPool::refuse() const {
+  if (forked()) {
+    throw RuntimeError(
+        "this pool was made before fork() and has no workers in the child process: make a new one");
+  }
+  if (stage_ == Stage::broken) {
+    MutexLock lock(mutex_);
+    throw BrokenThreadPool(broken_reason_);
+  }
+  throw RuntimeError("cannot schedule new futures after shutdown");
+}
+
+void ThreadPool::grow_for_new_job() {
+  if (++unfinished_ <= static_cast<std::ptrdiff_t>(num_threads_.load())) return;
+  MutexLock lock(mutex_);
+  if (stage_ == Stage::open && growing()) start_worker();
+}
+
+// A pool that has workers goes on with those if the system gives it no more.
+void ThreadPool::start_worker() {
+  auto& entries = workers_.entries();
+  auto free = std::ranges::find_if(entries, [](auto& e) { return e.thread != Thread::runs; });
+  WorkerList::Entry& entry = free != entries.end() ? *free : workers_.add(*this);
+  if (entry.thread == Thread::ended) entry.worker->join();
+  entry.thread = Thread::none;
+  try {
+    const std::string name =
+        options_.thread_name_prefix + "_" + std::to_string(entry.worker->index());
+    entry.worker->start(shared_from_this(), name, options_.stack_size);
+  } catch (const std::exception& error) {
+    if (num_threads_ > 0) return;
+    throw RuntimeError(std::string("the pool could not start its first thread: ") + error.what() +
+                       ". Raise the limit on threads, or end some.");
+  }
+  entry.thread = Thread::runs;
+  ++num_threads_;
+}
+
+// ---------------------------------------------------------------- for workers
+
+bool ThreadPool::initialize_worker() {
+  if (!options_.initializer) return true;
+  try {
+    options_.initializer();
+    return true;
+  } catch (...) {
+    const std::string reason = "a worker's initializer failed, the pool is broken: " +
+                               describe_exception(std::current_exception());
+    log(LogLevel::error, reason);
+    close(Stage::broken, reason);
+    fail_queued(reason);
+    idle_.notify_all();
+    retire();
+    return false;
+  }
+}
+
+FutureState* ThreadPool::steal_for(const Worker& thief) {
+  const auto workers = workers_.view();
+  for (std::size_t i = 1; i < workers.size(); ++i) {
+    Worker& victim = *workers[(thief.index() + i) % workers.size()];
+    if (FutureState* const job = victim.steal()) return job;
+  }
+  return nullptr;
+}
+
+// The jobs that the usual order could pass over for ever, by turns: those of low priority, and those
+// from outside where jobs of high priority or of the workers' own never end.
+FutureState* ThreadPool::take_passed_over(std::uint32_t turn) {
+  return turn % 2 == 0 ? lanes_.pop_oldest() : inbox_.take_one();
+}
+
+bool ThreadPool::has_jobs() const noexcept {
+  return !inbox_.empty() || lanes_.size() > 0 ||
+         std::ranges::any_of(workers_.view(), [](auto* worker) { return worker->has_jobs(); });
+}
+
+bool ThreadPool::retire_surplus() {
+  if (num_threads_.load() <= max_workers_.load()) return false;
+  MutexLock lock(mutex_);
+  if (num_threads_ <= max_workers_) return false;
+  --num_threads_;
+  return true;
+}
+
+void ThreadPool::retire() {
+  MutexLock lock(mutex_);
+  --num_threads_;
+}
+
+void ThreadPool::worker_left(const Worker& worker) {
+  MutexLock lock(mutex_);
+  workers_.entries()[worker.index()].thread = Thread::ended;
+}
+
+// ---------------------------------------------------------------- for jobs
+
+bool ThreadPool::help(FutureState& job) {
+  return !forked() && Worker::current(*this)->help(job);
+}
+
+void ThreadPool::check_wait(const FutureState&) const {
+  if (forked()) refuse();
+}
+
+void ThreadPool::job_cancelled(FutureState&) noexcept {
+  ++cancelled_;
+  room_.release();
+  job_ended();
+}
+
+// ---------------------------------------------------------------- size
+
+void ThreadPool::resize(std::size_t max_workers) {
+  const std::size_t waiting = queue_size();
+  {
+    MutexLock lock(mutex_);
+    max_workers_ = max_workers;
+    if (stage_ != Stage::open || forked()) return;
+    unfinished_ = static_cast<std::ptrdiff_t>(num_threads_ + waiting);
+    for (std::size_t i = 0; i < waiting && growing(); ++i) start_worker();
+  }
+  idle_.notify_all();  // surplus workers that sleep have to end
+}
+
+std::size_t ThreadPool::queue_size() {
+  auto count = static_cast<std::ptrdiff_t>(inbox_.size() + lanes_.size()) - cancelled_.load();
+  for (const Worker* worker : workers_.view()) count += worker->queued();
+  return static_cast<std::size_t>(std::max<std::ptrdiff_t>(count, 0));
+}
+
+}  // namespace plait::detail

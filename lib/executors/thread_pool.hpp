@@ -1,0 +1,120 @@
+// The engine of ThreadPoolExecutor: queues, workers, and the rules for starting and ending them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/mutex.hpp"
+#include "executors/idle_workers.hpp"
+#include "executors/inbox.hpp"
+#include "executors/priority_lanes.hpp"
+#include "executors/room.hpp"
+#include "executors/worker.hpp"
+#include "executors/worker_list.hpp"
+#include <plait/executors/detail/executor_core.hpp>
+#include <plait/executors/thread_pool_executor.hpp>
+
+namespace plait::detail {
+
+/// The engine of ThreadPoolExecutor, shared by its handle, its workers and lazy maps.
+///
+/// Order of mutexes: owners_mutex(), mutex_, then those of the parts. None is held while user code
+/// runs or while a thread is joined.
+class ThreadPool final : public ExecutorCore, public std::enable_shared_from_this<ThreadPool> {
+ public:
+  /// Use make().
+  explicit ThreadPool(ThreadPoolOptions options);
+  ~ThreadPool() override;
+  /// A pool that is known to exit() and fork().
+  static std::shared_ptr<ThreadPool> make(ThreadPoolOptions options);
+
+  // -- for the handle: any thread
+  void enqueue(JobRef job, const SubmitOptions& options) override;
+  void shutdown(ShutdownOptions options) override;
+  void resize(std::size_t max_workers);
+  std::size_t parallelism() const noexcept override { return max_workers_; }
+  std::size_t num_threads() const noexcept { return num_threads_; }
+  std::size_t queue_size();
+
+  // -- for its jobs: see JobOwner
+  bool help(FutureState& job) override;
+  void check_wait(const FutureState& job) const override;
+  void job_cancelled(FutureState& job) noexcept override;
+  void interrupt(FutureState& job) noexcept override;
+  void interruption_over() noexcept override;
+  std::size_t worker_limit() const noexcept override { return max_workers_; }
+
+  // -- for its workers
+  Inbox& inbox() noexcept { return inbox_; }
+  PriorityLanes& lanes() noexcept { return lanes_; }
+  IdleWorkers& idle() noexcept { return idle_; }
+  bool initialize_worker();
+  FutureState* steal_for(const Worker& thief);
+  FutureState* take_passed_over(std::uint32_t turn);
+  bool has_jobs() const noexcept;
+  bool sealed() const noexcept { return sealed_; }
+  bool wants_workers_to_end() const noexcept { return sealed_ || num_threads_ > max_workers_; }
+  bool retire_surplus();
+  void retire();
+  void worker_left(const Worker& worker);
+  void job_started() { room_.release(); }
+  void job_ended() noexcept {
+    if (growing()) --unfinished_;
+  }
+
+  /// Runs in: a worker of this pool that has called exit(). Its jobs fail, as they never return.
+  void exit_called_in_job();
+
+ private:
+  enum class Stage : int {
+    open,    // takes jobs
+    closed,  // shutdown() was called: takes none, runs those it has
+    broken   // an initializer failed: takes none, has failed those it had
+  };
+
+  using Thread = WorkerList::Thread;
+
+  bool growing() const noexcept { return num_threads_.load() < max_workers_.load(); }
+  bool forked() const noexcept;
+  void close(Stage stage, std::string reason = {});
+  [[noreturn]] void refuse() const;
+  void push(JobRef job, const SubmitOptions& options, Worker* self);
+  void grow_for_new_job();
+  void start_worker() PLAIT_TSA(requires_capability(mutex_));
+  FutureState* take_any();
+  void cancel_queued();
+  void fail_queued(const std::string& reason);
+  void join_workers();
+
+  const ThreadPoolOptions options_;  // as given; max_workers_ has the present number
+  const unsigned fork_generation_;  // of the process that made the pool
+  Inbox inbox_;
+  PriorityLanes lanes_;
+  IdleWorkers idle_;
+  Room room_;
+  WorkerList workers_;  // changed under mutex_, read by all
+
+  // Whether jobs are taken. Changed under mutex_ from open to another stage, once; read by any thread.
+  std::atomic<Stage> stage_{Stage::open};
+  // No job can arrive from outside any more. Set once, after the queues were closed; read by workers.
+  std::atomic<bool> sealed_{false};
+  // How many threads there may be, and are. Changed under mutex_, read by any thread.
+  std::atomic<std::size_t> max_workers_;
+  std::atomic<std::size_t> num_threads_{0};
+  // Jobs queued or running, kept only while the pool may grow: a new thread is started when there are
+  // more of them than threads. A worker subtracts its job before that is seen to be done, so who submits
+  // one job after the other meets an idle worker each time.
+  std::atomic<std::ptrdiff_t> unfinished_{0};
+  // Cancelled jobs that a queue still holds, as Worker::husks_.
+  std::atomic<std::ptrdiff_t> cancelled_{0};
+
+  mutable Mutex mutex_;
+  ConditionVariable joined_;  // joining_ has changed
+  std::size_t joining_ PLAIT_TSA(guarded_by(mutex_)) = 0;  // threads that are being joined
+  std::string broken_reason_ PLAIT_TSA(guarded_by(mutex_));
+};
+
+}  // namespace plait::detail

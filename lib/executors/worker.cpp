@@ -1,0 +1,194 @@
+// One thread of a pool.
+#include "executors/worker.hpp"
+
+#include <pthread.h>
+
+#include <climits>
+
+#include "core/futex.hpp"
+#include "executors/thread_pool.hpp"
+
+namespace plait::detail {
+namespace {
+
+// One of this many jobs is chosen without regard to priority and to whose queue it is in.
+constexpr std::uint32_t fairness_interval = 256;
+
+thread_local constinit Worker* this_worker = nullptr;
+
+// The kernel keeps 15 bytes of a name; the number at its end is worth more than the prefix's tail.
+void set_thread_name(const std::string& name) {
+  static constexpr std::size_t max_length = 15;
+  std::string shown = name;
+  if (shown.size() > max_length) {
+    const std::string number = name.substr(name.rfind('_'));
+    shown = name.substr(0, max_length - std::min(max_length, number.size())) + number;
+  }
+  pthread_setname_np(pthread_self(), shown.substr(0, max_length).c_str());
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- its thread
+
+Worker* Worker::current(const ThreadPool& pool) noexcept {
+  return working_thread.owner == &pool ? this_worker : nullptr;
+}
+
+void Worker::start(std::shared_ptr<ThreadPool> pool, const std::string& name,
+                   std::size_t stack_size) {
+  boost::thread::attributes attributes;
+  if (stack_size != 0) attributes.set_stack_size(stack_size);
+  thread_ = boost::thread(attributes, [this, name, pool = std::move(pool)]() mutable {
+    main(name);
+    pool.reset();  // may end the pool, and with it this worker
+  });
+}
+
+void Worker::join() {
+  const boost::this_thread::disable_interruption no_interruption;
+  thread_.join();
+}
+
+void Worker::main(const std::string& name) {
+  set_thread_name(name);
+  this_worker = this;
+  working_thread.owner = &pool_;
+  if (pool_.initialize_worker()) {
+    while (FutureState* const job = next()) run_queued(*job);
+  }
+  while (FutureState* const job = jobs_.pop()) pool_.inbox().put_back(*job);
+  pool_.idle().notify_one();  // [SLEEP-2]
+  working_thread.owner = nullptr;
+  pool_.worker_left(*this);
+}
+
+void Worker::unpark() noexcept {
+  woken_ = 1;
+  futex_wake(futex_address(), 1);
+}
+
+void Worker::park() noexcept {
+  while (woken_.exchange(0) == 0) futex_wait(futex_address(), 0, {});
+}
+
+void Worker::interrupt_if_running(const FutureState& job) noexcept {
+  if (current_.load() == &job) thread_.interrupt();
+}
+
+// ---------------------------------------------------------------- finding work
+
+// Null: the worker is to end.
+FutureState* Worker::next() {
+  for (;;) {
+    if (pool_.retire_surplus()) return nullptr;
+    const bool sealed = pool_.sealed();
+    if (++started_ % fairness_interval == 0) {
+      FutureState* const job = pool_.take_passed_over(started_ / fairness_interval);
+      if (job) return job;
+    }
+    if (FutureState* const job = find()) return job;
+    if (sealed) {  // before the last look, so nothing can come any more
+      pool_.retire();
+      return nullptr;
+    }
+    if (FutureState* const job = search()) return job;
+  }
+}
+
+FutureState* Worker::find() {
+  if (FutureState* const job = pool_.lanes().pop_urgent()) return job;
+  if (FutureState* const job = jobs_.steal()) return job;
+  if (FutureState* const job = pool_.inbox().take(jobs_, pool_.num_threads())) return job;
+  if (FutureState* const job = pool_.steal_for(*this)) return job;
+  return pool_.lanes().pop_highest();
+}
+
+// Null: something has changed, look again.
+FutureState* Worker::search() {
+  IdleWorkers& idle = pool_.idle();
+  FutureState* job = nullptr;
+  bool searching = idle.begin_search();
+  if (searching) spin_.until([&] { return (job = find()) || pool_.wants_workers_to_end(); });
+  if (!job) {
+    idle.announce_sleep(*this, searching);  // [SLEEP-1]
+    job = find();
+    const bool stay_awake = job || pool_.wants_workers_to_end();
+    if (stay_awake && idle.cancel_sleep(*this)) {
+      searching = false;
+    } else {
+      park();
+      searching = true;  // who woke it has counted it
+      if (!job) job = find();
+    }
+    spin_.woke();
+  }
+  // Submitters rely on a searching worker to see their jobs: the last one passes that duty on.
+  if (searching && idle.end_search() && pool_.has_jobs()) idle.notify_one();
+  return job;
+}
+
+// ---------------------------------------------------------------- running
+
+void Worker::run_queued(FutureState& job) {
+  if (!run(job, true)) drop_husk(job);
+}
+
+// False: somebody else has run or cancelled it. `queued`: with the reference of the queue.
+bool Worker::run(FutureState& job, bool queued) {
+  RunFrame frame{&job, working_thread.top};
+  const FutureState* const below = frame.below ? frame.below->job : nullptr;
+  current_ = &job;
+  if (!job.start()) {
+    current_ = below;
+    return false;
+  }
+  working_thread.top = &frame;
+  pool_.job_started();
+  const Phase phase = job.invoke();
+  working_thread.top = frame.below;
+  current_ = below;
+  pool_.job_ended();
+  job.end(phase, queued);
+  // An interruption of the job below was held back while this one ran on top of it.
+  if (below && below->snapshot().has(stop_requested)) thread_.interrupt();
+  return true;
+}
+
+bool Worker::help(FutureState& job) {
+  if (jobs_.newest() == &job) {
+    if (FutureState* const own = jobs_.pop()) run_queued(*own);
+  } else if (run(job, false)) {
+    count_husk(1);
+    ++husks_left_;
+  }
+  drop_own_husks();
+  return job.done();
+}
+
+// Jobs that were run in place stay in the queue, where they keep their memory. Recursion leaves them at
+// the newest end, from where they are dropped here before they can pile up.
+void Worker::drop_own_husks() {
+  for (; husks_left_ > 0; --husks_left_) {
+    FutureState* const job = jobs_.pop();
+    if (!job) {
+      husks_left_ = 0;
+      return;
+    }
+    if (job->snapshot().phase() == Phase::pending) {
+      jobs_.push(job);
+      pool_.idle().notify_one();  // [SLEEP-2] somebody may have looked while it was away
+      return;
+    }
+    drop_husk(*job);
+  }
+}
+
+void Worker::drop_husk(FutureState& job) {
+  count_husk(-1);
+  job.release();
+}
+
+void Worker::count_husk(std::ptrdiff_t change) noexcept { husks_ = husks_.load() + change; }
+
+}  // namespace plait::detail

@@ -1,0 +1,75 @@
+// The sliding window of futures.
+#include "ordered_hashing.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace checksum_tree {
+namespace {
+
+// Files in flight. While one worker hashes a large file at the window's front, the others have this
+// many small ones to go on with; each costs about half a kilobyte.
+constexpr std::size_t window_size = 8'192;
+
+// How long a wait may last before Ctrl-C and the progress bar are looked at.
+constexpr std::chrono::milliseconds tick_interval{50};
+
+}  // namespace
+
+OrderedHashing::OrderedHashing(std::size_t workers, FileHasher hasher, Session& session)
+    : hasher_(std::move(hasher)),
+      session_(session),
+      pool_({.max_workers = workers, .thread_name_prefix = "checksum"}) {}
+
+OrderedHashing::~OrderedHashing() {
+  // cancel() would let a worker finish the gigabytes it is in the middle of; request_stop() also
+  // reaches its stop_token.
+  for (const auto& file : window_) file.request_stop();
+}
+
+bool OrderedHashing::run(const Next& next, const Emit& emit) {
+  bool has_more = true;
+  while (!is_interrupted() && (has_more || !window_.empty())) {
+    has_more = has_more && fill(next);
+    emit_finished(emit);
+    session_.output.flush();
+    session_.console.tick();
+    wait_for_some();
+  }
+  session_.output.flush();
+  return !is_interrupted();
+}
+
+// Submits until the window is full. False: there are no more files.
+bool OrderedHashing::fill(const Next& next) {
+  while (window_.size() < window_size && !is_interrupted()) {
+    std::optional<Entry> entry = next();
+    if (!entry) return false;
+    const auto job = [this](const std::stop_token& stop, Entry file) {
+      return hasher_(stop, std::move(file));
+    };
+    window_.push_back(pool_.submit(job, std::move(*entry)));
+    session_.console.tick();
+  }
+  return true;
+}
+
+void OrderedHashing::emit_finished(const Emit& emit) {
+  while (!window_.empty() && window_.front().done()) {
+    HashedFile file = window_.front().take();
+    window_.pop_front();
+    emit(std::move(file));
+  }
+}
+
+// Waits for the file in the middle of the window rather than for the first: so this thread wakes
+// once for thousands of small files and takes no time from the workers. Where the middle is done
+// and the first is not, that is a large file, worth a wake-up of its own.
+void OrderedHashing::wait_for_some() const {
+  if (window_.empty()) return;
+  const auto& middle = window_[window_.size() / 2];
+  const auto& awaited = middle.done() ? window_.front() : middle;
+  awaited.wait_for(tick_interval);
+}
+
+}  // namespace checksum_tree
