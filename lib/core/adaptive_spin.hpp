@@ -40,14 +40,18 @@ class AdaptiveSpin {
     return ready();
   }
 
-  /// To be called when a wait that until() gave up has ended: was it so short that spinning pays?
-  void woke() {
-    budget_ = Clock::now() - started_ < max_budget ? max_budget : budget_ / 2;
+  /// To be called when a wait that until() gave up has ended because of something that happened at
+  /// `event`: was that so soon that spinning pays?
+  void woke(Clock::time_point event) {
+    budget_ = event - started_ < max_budget ? max_budget : budget_ / 2;
   }
+  /// As above, where only the end of the wait is known.
+  void woke() { woke(Clock::now() - wake_up_cost); }
 
  private:
   static constexpr int short_spins = 32;  // about 1 µs: less than going to sleep costs
-  static constexpr Duration max_budget = std::chrono::microseconds(50);
+  static constexpr Duration wake_up_cost = std::chrono::microseconds(50);
+  static constexpr Duration max_budget = wake_up_cost;
 
   Duration budget_ = max_budget;
   Clock::time_point started_;

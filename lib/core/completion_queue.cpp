@@ -93,8 +93,9 @@ class CompletionQueue::Shared {
   std::deque<std::size_t> finished_ PLAIT_TSA(guarded_by(mutex_));
   // One for the queue, one for each node that will be notified; who drops the last one deletes.
   std::atomic<std::uint32_t> references_{1};
-  // 1: the queue's thread sleeps or is about to. Set by it and taken back by who finishes, both under
-  // mutex_, so no wake-up is lost; atomic because the kernel compares it outside of the mutex.
+  // 1: the queue's thread sleeps or is about to. Set by it and taken back by who finishes, both
+  // under mutex_, so no wake-up is lost; atomic because the kernel compares it outside of the
+  // mutex.
   std::atomic<std::uint32_t> asleep_{0};
 };
 
@@ -165,9 +166,9 @@ std::vector<std::size_t> distinct(std::span<FutureState* const> states, const ch
   std::vector<std::size_t> places(states.size());
   for (std::size_t place = 0; place < states.size(); ++place) {
     if (!states[place]) {
-      throw std::invalid_argument(std::string(function) + " got a Future without a state at index " +
-                                  std::to_string(place) +
-                                  ": it was default-constructed or moved from");
+      throw std::invalid_argument(
+          std::string(function) + " got a Future without a state at index " +
+          std::to_string(place) + ": it was default-constructed or moved from");
     }
     places[place] = place;
   }

@@ -7,8 +7,8 @@
 
 namespace plait::detail {
 
-/// Sleeps if `*word` still is `expected`. False: the deadline has passed. True: look again, a wake-up
-/// may be spurious.
+/// Sleeps if `*word` still is `expected`. False: the deadline has passed. True: look again, a
+/// wake-up may be spurious.
 bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Deadline deadline) noexcept;
 
 /// Wakes up to `count` threads that sleep on `word`; the memory may be gone already.

@@ -23,8 +23,8 @@ std::string FutureState::describe() const { return "a promise's future"; }
 void FutureState::destroy() noexcept {
   const auto last = snapshot();
   if (last.phase() == Phase::finished && error_ && !last.has(retrieved)) {
-    log(LogLevel::error, describe() + " failed and nobody asked for its exception: " +
-                             describe_exception(error_));
+    log(LogLevel::error,
+        describe() + " failed and nobody asked for its exception: " + describe_exception(error_));
   }
   delete this;
 }

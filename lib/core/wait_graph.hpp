@@ -4,8 +4,8 @@
 #include <span>
 #include <string>
 
-#include "core/mutex.hpp"
 #include <plait/core/detail/future_state.hpp>
+#include "core/mutex.hpp"
 
 namespace plait::detail {
 
@@ -37,12 +37,12 @@ void check_wait(std::span<FutureState* const> jobs);
 /// thread counts as blocked: its stack does not change, so other threads may read it.
 ///
 /// A worker is stuck if each job that it waits for runs on a stuck worker, or is queued where all
-/// workers are stuck; a set of stuck workers is a deadlock. Each worker looks before it sleeps, under
-/// one mutex, so the last one of a cycle sees it whole and throws.
+/// workers are stuck; a set of stuck workers is a deadlock. Each worker looks before it sleeps,
+/// under one mutex, so the last one of a cycle sees it whole and throws.
 class BlockedThread {
  public:
-  /// Throws DeadlockError where the wait could never end. `jobs` stays alive as long as this. A wait
-  /// with a deadline always ends, and a thread that runs no job keeps none from ending.
+  /// Throws DeadlockError where the wait could never end. `jobs` stays alive as long as this. A
+  /// wait with a deadline always ends, and a thread that runs no job keeps none from ending.
   BlockedThread(std::span<FutureState* const> jobs, Deadline deadline);
   ~BlockedThread();
   BlockedThread(const BlockedThread&) = delete;

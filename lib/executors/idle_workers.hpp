@@ -12,14 +12,16 @@ namespace plait::detail {
 
 class Worker;
 
-/// The idle workers of one pool. A worker is active (runs a job), searching (looks for one, briefly) or
-/// sleeping. README.md in this folder has the protocol and the proof that no wake-up is lost.
+/// The idle workers of one pool. A worker is active (runs a job), searching (looks for one,
+/// briefly) or sleeping. README.md in this folder has the protocol and the proof that no wake-up is
+/// lost.
 class IdleWorkers {
  public:
   /// `max_searching`: how many may search at a time, so that idleness costs no more than that.
   explicit IdleWorkers(std::size_t max_searching) : max_searching_(max_searching) {}
 
-  /// Runs in: any thread that has just queued a job. Wakes a worker, unless one is searching. [SLEEP-2]
+  /// Runs in: any thread that has just queued a job. Wakes a worker, unless one is searching.
+  /// [SLEEP-2]
   void notify_one();
   /// Wakes all; for a change that is no job, such as shutdown.
   void notify_all();
@@ -41,10 +43,10 @@ class IdleWorkers {
   static constexpr std::uint64_t one_sleeping = std::uint64_t{1} << 32;
 
   const std::size_t max_searching_;
-  // How many search (lower half) and how many sleep (upper half). Searching is changed by any worker,
-  // sleeping under mutex_ only. [SLEEP-1] Worker: announces its sleep here, then looks at the queues.
-  // [SLEEP-2] Submitter: queues its job, then reads this. All in the default order, so one of the two
-  // sees the other.
+  // How many search (lower half) and how many sleep (upper half). Searching is changed by any
+  // worker, sleeping under mutex_ only. [SLEEP-1] Worker: announces its sleep here, then looks at
+  // the queues. [SLEEP-2] Submitter: queues its job, then reads this. All in the default order, so
+  // one of the two sees the other.
   alignas(64) std::atomic<std::uint64_t> counts_{0};
   Mutex mutex_;
   std::vector<Worker*> sleeping_ PLAIT_TSA(guarded_by(mutex_));  // woken from the back: warm caches

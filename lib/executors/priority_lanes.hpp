@@ -8,8 +8,8 @@
 #include <functional>
 #include <map>
 
-#include "core/mutex.hpp"
 #include <plait/core/detail/future_state.hpp>
+#include "core/mutex.hpp"
 
 namespace plait::detail {
 
@@ -43,8 +43,8 @@ class PriorityLanes {
   Lanes lanes_ PLAIT_TSA(guarded_by(mutex_));  // none is empty
   std::uint64_t arrivals_ PLAIT_TSA(guarded_by(mutex_)) = 0;
   bool closed_ PLAIT_TSA(guarded_by(mutex_)) = false;
-  // How many jobs there are, and how many of them are urgent. Stored under mutex_, read without it by
-  // every worker before every job. [SLEEP-2]
+  // How many jobs there are, and how many of them are urgent. Stored under mutex_, read without it
+  // by every worker before every job. [SLEEP-2]
   alignas(64) std::atomic<std::size_t> size_{0};
   std::atomic<std::size_t> urgent_{0};
 };

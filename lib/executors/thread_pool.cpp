@@ -131,8 +131,8 @@ FutureState* ThreadPool::steal_for(const Worker& thief) {
   return nullptr;
 }
 
-// The jobs that the usual order could pass over for ever, by turns: those of low priority, and those
-// from outside where jobs of high priority or of the workers' own never end.
+// The jobs that the usual order could pass over for ever, by turns: those of low priority, and
+// those from outside where jobs of high priority or of the workers' own never end.
 FutureState* ThreadPool::take_passed_over(std::uint32_t turn) {
   return turn % 2 == 0 ? lanes_.pop_oldest() : inbox_.take_one();
 }
@@ -162,15 +162,14 @@ void ThreadPool::worker_left(const Worker& worker) {
 
 // ---------------------------------------------------------------- for jobs
 
-bool ThreadPool::help(FutureState& job) {
-  return !forked() && Worker::current(*this)->help(job);
-}
+bool ThreadPool::help(FutureState& job) { return !forked() && Worker::current(*this)->help(job); }
 
 void ThreadPool::check_wait(const FutureState&) const {
   if (forked()) refuse();
 }
 
 void ThreadPool::job_cancelled(FutureState&) noexcept {
+  if (forked()) return;  // there is no queue to be kept right
   ++cancelled_;
   room_.release();
   job_ended();
@@ -179,11 +178,12 @@ void ThreadPool::job_cancelled(FutureState&) noexcept {
 // ---------------------------------------------------------------- size
 
 void ThreadPool::resize(std::size_t max_workers) {
+  if (forked()) refuse();
   const std::size_t waiting = queue_size();
   {
     MutexLock lock(mutex_);
     max_workers_ = max_workers;
-    if (stage_ != Stage::open || forked()) return;
+    if (stage_ != Stage::open) return;
     unfinished_ = static_cast<std::ptrdiff_t>(num_threads_ + waiting);
     for (std::size_t i = 0; i < waiting && growing(); ++i) start_worker();
   }
@@ -191,6 +191,7 @@ void ThreadPool::resize(std::size_t max_workers) {
 }
 
 std::size_t ThreadPool::queue_size() {
+  if (forked()) return 0;
   auto count = static_cast<std::ptrdiff_t>(inbox_.size() + lanes_.size()) - cancelled_.load();
   for (const Worker* worker : workers_.view()) count += worker->queued();
   return static_cast<std::size_t>(std::max<std::ptrdiff_t>(count, 0));

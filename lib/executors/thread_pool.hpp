@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <plait/executors/detail/executor_core.hpp>
+#include <plait/executors/thread_pool_executor.hpp>
 #include "core/mutex.hpp"
 #include "executors/idle_workers.hpp"
 #include "executors/inbox.hpp"
@@ -14,8 +16,6 @@
 #include "executors/room.hpp"
 #include "executors/worker.hpp"
 #include "executors/worker_list.hpp"
-#include <plait/executors/detail/executor_core.hpp>
-#include <plait/executors/thread_pool_executor.hpp>
 
 namespace plait::detail {
 
@@ -90,29 +90,31 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   void join_workers();
 
   const ThreadPoolOptions options_;  // as given; max_workers_ has the present number
-  const unsigned fork_generation_;  // of the process that made the pool
+  const unsigned fork_generation_;   // of the process that made the pool
   Inbox inbox_;
   PriorityLanes lanes_;
   IdleWorkers idle_;
   Room room_;
   WorkerList workers_;  // changed under mutex_, read by all
 
-  // Whether jobs are taken. Changed under mutex_ from open to another stage, once; read by any thread.
+  // Whether jobs are taken. Changed under mutex_ from open to another stage, once; read by any
+  // thread.
   std::atomic<Stage> stage_{Stage::open};
-  // No job can arrive from outside any more. Set once, after the queues were closed; read by workers.
+  // No job can arrive from outside any more. Set once, after the queues were closed; read by
+  // workers.
   std::atomic<bool> sealed_{false};
   // How many threads there may be, and are. Changed under mutex_, read by any thread.
   std::atomic<std::size_t> max_workers_;
   std::atomic<std::size_t> num_threads_{0};
-  // Jobs queued or running, kept only while the pool may grow: a new thread is started when there are
-  // more of them than threads. A worker subtracts its job before that is seen to be done, so who submits
-  // one job after the other meets an idle worker each time.
+  // Jobs queued or running, kept only while the pool may grow: a new thread is started when there
+  // are more of them than threads. A worker subtracts its job before that is seen to be done, so
+  // who submits one job after the other meets an idle worker each time.
   std::atomic<std::ptrdiff_t> unfinished_{0};
   // Cancelled jobs that a queue still holds, as Worker::husks_.
   std::atomic<std::ptrdiff_t> cancelled_{0};
 
   mutable Mutex mutex_;
-  ConditionVariable joined_;  // joining_ has changed
+  ConditionVariable joined_;                               // joining_ has changed
   std::size_t joining_ PLAIT_TSA(guarded_by(mutex_)) = 0;  // threads that are being joined
   std::string broken_reason_ PLAIT_TSA(guarded_by(mutex_));
 };

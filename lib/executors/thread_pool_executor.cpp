@@ -19,8 +19,8 @@ std::size_t checked_size(std::size_t max_workers, const char* where) {
                               std::to_string(absurd_size) + " (was it a negative number?)");
 }
 
-// Runs in: any thread. Counts the pools that were made without a prefix.
 std::string default_prefix() {
+  // How many pools were made without a prefix; any thread adds one, only their difference matters.
   static std::atomic<unsigned> pools{0};
   return "Pool-" + std::to_string(pools++);
 }

@@ -81,8 +81,9 @@ double cgroup_quota(const fs::path& root) {
 std::size_t usable_cpus(const fs::path& root) {
   const double quota = std::ceil(cgroup_quota(root));
   const std::size_t cpus = std::max<std::size_t>(1, cpus_of_affinity_mask());
-  return quota < static_cast<double>(cpus) ? std::max<std::size_t>(1, static_cast<std::size_t>(quota))
-                                           : cpus;
+  return quota < static_cast<double>(cpus)
+             ? std::max<std::size_t>(1, static_cast<std::size_t>(quota))
+             : cpus;
 }
 
 }  // namespace plait::detail

@@ -11,12 +11,14 @@
 
 namespace plait::detail {
 
-/// A queue of jobs with one owner. Each job in it carries a reference, which goes to whoever takes it.
+/// A queue of jobs with one owner. Each job in it carries a reference, which goes to whoever takes
+/// it.
 ///
-/// Chase and Lev, "Dynamic circular work-stealing deque", 2005, with sequentially consistent indices,
-/// as the authors wrote it. Invariant: the jobs are slots [top_, bottom_). Only the owner moves
-/// bottom_; top_ only grows, by compare-and-swap, and who wins that has the job. Only where one job
-/// is left can owner and thief want the same one; there the owner goes through top_ as well.
+/// Chase and Lev, "Dynamic circular work-stealing deque", 2005, with sequentially consistent
+/// indices, as the authors wrote it. Invariant: the jobs are slots [top_, bottom_). Only the owner
+/// moves bottom_; top_ only grows, by compare-and-swap, and who wins that has the job. Only where
+/// one job is left can owner and thief want the same one; there the owner goes through top_ as
+/// well.
 class WorkStealingDeque {
  public:
   WorkStealingDeque() { grow(initial_capacity); }
@@ -77,8 +79,8 @@ class WorkStealingDeque {
  private:
   static constexpr std::size_t initial_capacity = 64;
 
-  // A power of two of slots, used round and round. Each slot is written by the owner before it moves
-  // bottom_ past it, and read by thieves after they have read bottom_.
+  // A power of two of slots, used round and round. Each slot is written by the owner before it
+  // moves bottom_ past it, and read by thieves after they have read bottom_.
   class Ring {
    public:
     explicit Ring(std::size_t capacity) : slots_(capacity) {}

@@ -64,6 +64,7 @@ void Worker::main(const std::string& name) {
 }
 
 void Worker::unpark() noexcept {
+  woken_at_ = Clock::now();
   woken_ = 1;
   futex_wake(futex_address(), 1);
 }
@@ -118,10 +119,10 @@ FutureState* Worker::search() {
       searching = false;
     } else {
       park();
+      spin_.woke(woken_at_.load());
       searching = true;  // who woke it has counted it
       if (!job) job = find();
     }
-    spin_.woke();
   }
   // Submitters rely on a searching worker to see their jobs: the last one passes that duty on.
   if (searching && idle.end_search() && pool_.has_jobs()) idle.notify_one();
@@ -166,8 +167,8 @@ bool Worker::help(FutureState& job) {
   return job.done();
 }
 
-// Jobs that were run in place stay in the queue, where they keep their memory. Recursion leaves them at
-// the newest end, from where they are dropped here before they can pile up.
+// Jobs that were run in place stay in the queue, where they keep their memory. Recursion leaves
+// them at the newest end, from where they are dropped here before they can pile up.
 void Worker::drop_own_husks() {
   for (; husks_left_ > 0; --husks_left_) {
     FutureState* const job = jobs_.pop();

@@ -16,8 +16,8 @@ namespace plait::detail {
 
 class ThreadPool;
 
-/// One worker of a ThreadPool. It lives as long as the pool; after its thread has ended, another may
-/// be started for it. Private members run in the worker's own thread unless they say otherwise.
+/// One worker of a ThreadPool. It lives as long as the pool; after its thread has ended, another
+/// may be started for it. Private members run in the worker's own thread unless they say otherwise.
 class Worker {
  public:
   Worker(ThreadPool& pool, std::size_t index) : pool_(pool), index_(index) {}
@@ -68,19 +68,22 @@ class Worker {
 
   ThreadPool& pool_;
   const std::size_t index_;
-  WorkStealingDeque jobs_;     // see there
-  boost::thread thread_;       // written by start(); read by who interrupts; ended by join()
-  AdaptiveSpin spin_;          // the worker's own
-  std::uint32_t started_ = 0;  // the worker's own: jobs, for fairness
-  std::size_t husks_left_ = 0; // the worker's own: jobs it helped with that may still be in jobs_
+  WorkStealingDeque jobs_;      // see there
+  boost::thread thread_;        // written by start(); read by who interrupts; ended by join()
+  AdaptiveSpin spin_;           // the worker's own
+  std::uint32_t started_ = 0;   // the worker's own: jobs, for fairness
+  std::size_t husks_left_ = 0;  // the worker's own: jobs it helped with that may still be in jobs_
   // Jobs that were run or cancelled elsewhere than in the queue that still holds them: this worker
-  // adds those it makes and subtracts those it drops, so only the sum over all workers means anything.
-  // Stored by the worker, read by queue_size().
+  // adds those it makes and subtracts those it drops, so only the sum over all workers means
+  // anything. Stored by the worker, read by queue_size().
   std::atomic<std::ptrdiff_t> husks_{0};
   // The job that runs on top of this thread; null: none. Stored by the worker before it starts the
   // job and before it ends it, read by request_stop() under owners_mutex() once it has seen the job
   // running.
   std::atomic<const FutureState*> current_{nullptr};
+  // When unpark() was called last. Stored by who wakes the worker, before woken_; read by the
+  // worker.
+  std::atomic<Clock::time_point> woken_at_{};
   // 1: unpark() was called and park() has not returned since.
   std::atomic<std::uint32_t> woken_{0};
 };

@@ -47,8 +47,8 @@ class WorkerList {
     std::size_t count = 0;
   };
 
-  std::vector<Entry> entries_;                         // guarded by the pool's mutex
-  std::vector<std::unique_ptr<Snapshot>> snapshots_;   // guarded by it too; old ones may be in use
+  std::vector<Entry> entries_;                        // guarded by the pool's mutex
+  std::vector<std::unique_ptr<Snapshot>> snapshots_;  // guarded by it too; old ones may be in use
   const Snapshot empty_{};
   // The newest snapshot. Stored under the pool's mutex, read by any thread.
   std::atomic<const Snapshot*> present_{&empty_};

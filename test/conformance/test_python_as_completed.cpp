@@ -21,8 +21,9 @@ std::vector<Future<int>> collect_completed(const std::vector<Future<int>>& futur
 
 TEST_SUITE_BEGIN("conformance/test_as_completed");
 
-TEST_CASE("as_completed: yields done futures and jobs, each once [cpython "
-          "test_as_completed.test_no_timeout]") {
+TEST_CASE(
+    "as_completed: yields done futures and jobs, each once [cpython "
+    "test_as_completed.test_no_timeout]") {
   PreparedFutures prepared;
   ThreadPoolExecutor pool(2);
   const auto answer = [] { return 1; };
@@ -31,15 +32,17 @@ TEST_CASE("as_completed: yields done futures and jobs, each once [cpython "
   CHECK(same_futures(collect_completed(futures), futures));
 }
 
-TEST_CASE("as_completed: yields a future given three times once [cpython "
-          "test_as_completed.test_duplicate_futures]") {
+TEST_CASE(
+    "as_completed: yields a future given three times once [cpython "
+    "test_as_completed.test_duplicate_futures]") {
   ThreadPoolExecutor pool(1);
   const auto future = pool.submit([] { return 1; });
   CHECK(collect_completed({future, future, future}) == std::vector{future});
 }
 
-TEST_CASE("as_completed: the timeout's text counts the unfinished [cpython "
-          "test_as_completed.test_correct_timeout_exception_msg]") {
+TEST_CASE(
+    "as_completed: the timeout's text counts the unfinished [cpython "
+    "test_as_completed.test_correct_timeout_exception_msg]") {
   PreparedFutures prepared;
   const auto text = text_of<TimeoutError>([&] {
     for (const auto& future : as_completed(
@@ -51,8 +54,9 @@ TEST_CASE("as_completed: the timeout's text counts the unfinished [cpython "
   CHECK(holds(text, "2 (of 4) futures unfinished"));
 }
 
-TEST_CASE("as_completed: follows the order of completion [cpython "
-          "derived.cf_as_completed_order]") {
+TEST_CASE(
+    "as_completed: follows the order of completion [cpython "
+    "derived.cf_as_completed_order]") {
   Gate gates[3];
   ThreadPoolExecutor pool(3);
   std::vector<Future<int>> futures;

@@ -60,8 +60,9 @@ TEST_CASE("map: one deadline from the call on [cpython executor.test_map_timeout
   CHECK(runs == 3);
 }
 
-TEST_CASE("map: dropping the results cancels what has not started [cpython "
-          "executor.test_map_close]") {
+TEST_CASE(
+    "map: dropping the results cancels what has not started [cpython "
+    "executor.test_map_close]") {
   for (const std::size_t chunksize : {1, 3}) {
     Gate gate;
     std::atomic<int> runs = 0;
@@ -83,8 +84,9 @@ TEST_CASE("map: dropping the results cancels what has not started [cpython "
   }
 }
 
-TEST_CASE("shutdown: right after a map nobody reads returns [cpython "
-          "executor.test_shutdown_race_issue12456]") {
+TEST_CASE(
+    "shutdown: right after a map nobody reads returns [cpython "
+    "executor.test_shutdown_race_issue12456]") {
   for (int round = 0; round < 50; ++round) {
     ThreadPoolExecutor pool(4);
     auto results = pool.map(power, std::views::iota(0, 5), std::views::iota(0, 5));
@@ -93,8 +95,9 @@ TEST_CASE("shutdown: right after a map nobody reads returns [cpython "
   }
 }
 
-TEST_CASE("ThreadPoolExecutor: refuses an impossible number of workers [cpython "
-          "executor.test_max_workers_negative]") {
+TEST_CASE(
+    "ThreadPoolExecutor: refuses an impossible number of workers [cpython "
+    "executor.test_max_workers_negative]") {
   CHECK_THROWS_AS(ThreadPoolExecutor(static_cast<std::size_t>(-1)), std::invalid_argument);
   CHECK_THROWS_AS(ThreadPoolExecutor({.max_workers = static_cast<std::size_t>(-1)}),
                   std::invalid_argument);

@@ -16,8 +16,9 @@ namespace {
 
 TEST_SUITE_BEGIN("conformance/test_future");
 
-TEST_CASE("add_done_callback: runs once with the future when a value is set [cpython "
-          "test_future.test_done_callback_with_result]") {
+TEST_CASE(
+    "add_done_callback: runs once with the future when a value is set [cpython "
+    "test_future.test_done_callback_with_result]") {
   Promise<int> promise;
   const auto future = promise.get_future();
   std::vector<int> seen;
@@ -29,8 +30,9 @@ TEST_CASE("add_done_callback: runs once with the future when a value is set [cpy
   CHECK(seen == std::vector{5});
 }
 
-TEST_CASE("add_done_callback: sees the very exception that was set [cpython "
-          "test_future.test_done_callback_with_exception]") {
+TEST_CASE(
+    "add_done_callback: sees the very exception that was set [cpython "
+    "test_future.test_done_callback_with_exception]") {
   Promise<int> promise;
   const auto error = std::make_exception_ptr(TestError("test"));
   std::exception_ptr seen;
@@ -39,8 +41,9 @@ TEST_CASE("add_done_callback: sees the very exception that was set [cpython "
   CHECK(seen == error);
 }
 
-TEST_CASE("add_done_callback: has run when cancel() returns [cpython "
-          "test_future.test_done_callback_with_cancel]") {
+TEST_CASE(
+    "add_done_callback: has run when cancel() returns [cpython "
+    "test_future.test_done_callback_with_cancel]") {
   Promise<int> promise;
   const auto future = promise.get_future();
   bool was_cancelled = false;
@@ -49,10 +52,11 @@ TEST_CASE("add_done_callback: has run when cancel() returns [cpython "
   CHECK(was_cancelled);
 }
 
-TEST_CASE("add_done_callback: runs at once in the caller on a done future [cpython "
-          "test_future.test_done_callback_already_successful] [cpython "
-          "test_future.test_done_callback_already_failed] [cpython "
-          "test_future.test_done_callback_already_cancelled]") {
+TEST_CASE(
+    "add_done_callback: runs at once in the caller on a done future [cpython "
+    "test_future.test_done_callback_already_successful] [cpython "
+    "test_future.test_done_callback_already_failed] [cpython "
+    "test_future.test_done_callback_already_cancelled]") {
   PreparedFutures futures;
   for (const auto& row : state_rows) {
     if (!row.done) continue;
@@ -108,8 +112,9 @@ TEST_CASE("running: is true while running only [cpython test_future.test_running
   }
 }
 
-TEST_CASE("result: a timeout of 0 tells the states apart [cpython "
-          "test_future.test_result_with_timeout]") {
+TEST_CASE(
+    "result: a timeout of 0 tells the states apart [cpython "
+    "test_future.test_result_with_timeout]") {
   PreparedFutures futures;
   CHECK_THROWS_AS(futures.pending.result(0s), TimeoutError);
   CHECK_THROWS_AS(futures.running.result(0s), TimeoutError);
@@ -119,8 +124,9 @@ TEST_CASE("result: a timeout of 0 tells the states apart [cpython "
   CHECK(futures.succeeded.result(0s) == 42);
 }
 
-TEST_CASE("result: a blocked caller gets the value set in another thread [cpython "
-          "test_future.test_result_with_success]") {
+TEST_CASE(
+    "result: a blocked caller gets the value set in another thread [cpython "
+    "test_future.test_result_with_success]") {
   Promise<int> promise;
   const auto future = promise.get_future();
   int value = 0;
@@ -131,8 +137,9 @@ TEST_CASE("result: a blocked caller gets the value set in another thread [cpytho
   CHECK(value == 42);
 }
 
-TEST_CASE("result: a blocked caller gets CancelledError when another thread cancels [cpython "
-          "test_future.test_result_with_cancel]") {
+TEST_CASE(
+    "result: a blocked caller gets CancelledError when another thread cancels [cpython "
+    "test_future.test_result_with_cancel]") {
   Promise<int> promise;
   const auto future = promise.get_future();
   ProbedThread caller([&] { CHECK_THROWS_AS(future.result(), CancelledError); });
@@ -140,8 +147,9 @@ TEST_CASE("result: a blocked caller gets CancelledError when another thread canc
   CHECK(future.cancel());
 }
 
-TEST_CASE("exception: a timeout of 0 tells the states apart [cpython "
-          "test_future.test_exception_with_timeout]") {
+TEST_CASE(
+    "exception: a timeout of 0 tells the states apart [cpython "
+    "test_future.test_exception_with_timeout]") {
   PreparedFutures futures;
   CHECK_THROWS_AS(futures.pending.exception(0s), TimeoutError);
   CHECK_THROWS_AS(futures.running.exception(0s), TimeoutError);
@@ -151,8 +159,9 @@ TEST_CASE("exception: a timeout of 0 tells the states apart [cpython "
   CHECK(futures.succeeded.exception(0s) == nullptr);
 }
 
-TEST_CASE("exception: a blocked caller gets the error set in another thread [cpython "
-          "test_future.test_exception_with_success]") {
+TEST_CASE(
+    "exception: a blocked caller gets the error set in another thread [cpython "
+    "test_future.test_exception_with_success]") {
   Promise<int> promise;
   const auto future = promise.get_future();
   const auto error = std::make_exception_ptr(TestError("late"));
@@ -164,16 +173,18 @@ TEST_CASE("exception: a blocked caller gets the error set in another thread [cpy
   CHECK(seen == error);
 }
 
-TEST_CASE("set_result: a second one throws and changes nothing [cpython "
-          "test_future.test_multiple_set_result]") {
+TEST_CASE(
+    "set_result: a second one throws and changes nothing [cpython "
+    "test_future.test_multiple_set_result]") {
   Promise<int> promise;
   promise.set_result(1);
   CHECK_THROWS_AS(promise.set_result(2), InvalidStateError);
   CHECK(promise.get_future().result() == 1);
 }
 
-TEST_CASE("set_exception: a second one throws and changes nothing [cpython "
-          "test_future.test_multiple_set_exception]") {
+TEST_CASE(
+    "set_exception: a second one throws and changes nothing [cpython "
+    "test_future.test_multiple_set_exception]") {
   Promise<int> promise;
   const auto error = std::make_exception_ptr(TestError("first"));
   promise.set_exception(error);
@@ -181,8 +192,9 @@ TEST_CASE("set_exception: a second one throws and changes nothing [cpython "
   CHECK(promise.get_future().exception() == error);
 }
 
-TEST_CASE("add_done_callback: callbacks run in order, in the completing thread [cpython "
-          "derived.cf_callback_order_and_thread]") {
+TEST_CASE(
+    "add_done_callback: callbacks run in order, in the completing thread [cpython "
+    "derived.cf_callback_order_and_thread]") {
   Promise<int> promise;
   const auto future = promise.get_future();
   std::vector<int> order;
@@ -203,8 +215,9 @@ TEST_CASE("add_done_callback: callbacks run in order, in the completing thread [
   CHECK(threads == std::vector{setter_id, setter_id, std::this_thread::get_id()});
 }
 
-TEST_CASE("result: a timeout neither cancels nor alters the job [cpython "
-          "derived.cf_result_timeout_harmless]") {
+TEST_CASE(
+    "result: a timeout neither cancels nor alters the job [cpython "
+    "derived.cf_result_timeout_harmless]") {
   Gate gate;
   ThreadPoolExecutor pool(1);
   const auto future = pool.submit([&] {

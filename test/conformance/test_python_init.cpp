@@ -1,4 +1,5 @@
-// CPython's test_init and test_interpreter_pool, thread side: what the initializer does for each worker.
+// CPython's test_init and test_interpreter_pool, thread side: what the initializer does for each
+// worker.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -17,8 +18,9 @@ thread_local int worker_state = 0;
 
 TEST_SUITE_BEGIN("conformance/test_init");
 
-TEST_CASE("initializer: every job sees the state it has set [cpython "
-          "test_init.InitializerMixin.test_initializer]") {
+TEST_CASE(
+    "initializer: every job sees the state it has set [cpython "
+    "test_init.InitializerMixin.test_initializer]") {
   std::atomic<int> initialized = 0;
   Gate gate;
   ThreadPoolExecutor pool({.max_workers = 2, .initializer = [&] {
@@ -38,8 +40,9 @@ TEST_CASE("initializer: every job sees the state it has set [cpython "
   CHECK(initialized == 2);
 }
 
-TEST_CASE("initializer: its failure fails all jobs submitted so far and every later submit "
-          "[cpython test_init.FailingInitializerMixin.test_initializer/pending]") {
+TEST_CASE(
+    "initializer: its failure fails all jobs submitted so far and every later submit "
+    "[cpython test_init.FailingInitializerMixin.test_initializer/pending]") {
   const LogCapture log;
   Gate gate;
   ThreadPoolExecutor pool({.max_workers = 2, .initializer = [&] {
@@ -54,8 +57,9 @@ TEST_CASE("initializer: its failure fails all jobs submitted so far and every la
   CHECK(log.count("no licence") >= 1);
 }
 
-TEST_CASE("initializer: does not run before the first job is submitted [cpython "
-          "test_interpreter_pool.test_init_func]") {
+TEST_CASE(
+    "initializer: does not run before the first job is submitted [cpython "
+    "test_interpreter_pool.test_init_func]") {
   std::atomic<int> initialized = 0;
   const auto threads_before = thread_count();
   ThreadPoolExecutor pool({.max_workers = 4, .initializer = [&] { ++initialized; }});

@@ -46,13 +46,15 @@ void check_clean_exit(const std::string& scenario, const std::string& expected_o
 
 TEST_SUITE_BEGIN("conformance/test_shutdown");
 
-TEST_CASE("exit: main's return waits for a job of a pool nobody shut down [cpython "
-          "test_shutdown.test_interpreter_shutdown]") {
+TEST_CASE(
+    "exit: main's return waits for a job of a pool nobody shut down [cpython "
+    "test_shutdown.test_interpreter_shutdown]") {
   check_clean_exit("return_while_job_runs", "apple\n");
 }
 
-TEST_CASE("shutdown: returns after every queued job has run [cpython "
-          "test_shutdown.test_hang_issue12364]") {
+TEST_CASE(
+    "shutdown: returns after every queued job has run [cpython "
+    "test_shutdown.test_hang_issue12364]") {
   ThreadPoolExecutor pool(5);
   std::vector<Future<int>> futures;
   for (int i = 0; i < 50; ++i) futures.push_back(pool.submit([i] { return i; }));
@@ -60,8 +62,9 @@ TEST_CASE("shutdown: returns after every queued job has run [cpython "
   for (int i = 0; i < 50; ++i) CHECK(futures[static_cast<std::size_t>(i)].result(0s) == i);
 }
 
-TEST_CASE("shutdown: cancel_futures cancels what has not started [cpython "
-          "test_shutdown.test_cancel_futures]") {
+TEST_CASE(
+    "shutdown: cancel_futures cancels what has not started [cpython "
+    "test_shutdown.test_cancel_futures]") {
   Gate gate;
   ThreadPoolExecutor pool(5);
   std::vector<Future<void>> futures;
@@ -80,13 +83,15 @@ TEST_CASE("shutdown: cancel_futures cancels what has not started [cpython "
   }
 }
 
-TEST_CASE("exit: a job outlives shutdown without waiting and main's return [cpython "
-          "test_shutdown.test_hang_gh83386]") {
+TEST_CASE(
+    "exit: a job outlives shutdown without waiting and main's return [cpython "
+    "test_shutdown.test_hang_gh83386]") {
   check_clean_exit("return_after_shutdown_no_wait", "apple\n");
 }
 
-TEST_CASE("shutdown: every worker has ended when it returns [cpython "
-          "test_shutdown.ThreadPool.test_threads_terminate]") {
+TEST_CASE(
+    "shutdown: every worker has ended when it returns [cpython "
+    "test_shutdown.ThreadPool.test_threads_terminate]") {
   const auto threads_before = thread_count();
   Gate gate;
   ThreadPoolExecutor pool(8);
@@ -99,14 +104,15 @@ TEST_CASE("shutdown: every worker has ended when it returns [cpython "
   CHECK(eventually([&] { return thread_count() == threads_before; }));
 }
 
-TEST_CASE("ThreadPoolExecutor: leaving its scope ends all workers [cpython "
-          "test_shutdown.test_context_manager_shutdown]") {
+TEST_CASE(
+    "ThreadPoolExecutor: leaving its scope ends all workers [cpython "
+    "test_shutdown.test_context_manager_shutdown]") {
   const auto threads_before = thread_count();
   {
     ThreadPoolExecutor pool(5);
     std::vector<int> values;
-    for (const int value : pool.map([](int number) { return std::abs(number); },
-                                    std::views::iota(-5, 5))) {
+    for (const int value :
+         pool.map([](int number) { return std::abs(number); }, std::views::iota(-5, 5))) {
       values.push_back(value);
     }
     CHECK(values == std::vector{5, 4, 3, 2, 1, 0, 1, 2, 3, 4});
@@ -114,8 +120,9 @@ TEST_CASE("ThreadPoolExecutor: leaving its scope ends all workers [cpython "
   CHECK(eventually([&] { return thread_count() == threads_before; }));
 }
 
-TEST_CASE("shutdown: without waiting it returns at once and all results still come [cpython "
-          "test_shutdown.test_shutdown_no_wait]") {
+TEST_CASE(
+    "shutdown: without waiting it returns at once and all results still come [cpython "
+    "test_shutdown.test_shutdown_no_wait]") {
   const auto threads_before = thread_count();
   Gate gate;
   ThreadPoolExecutor pool(5);
@@ -134,8 +141,9 @@ TEST_CASE("shutdown: without waiting it returns at once and all results still co
   CHECK(eventually([&] { return thread_count() == threads_before; }));
 }
 
-TEST_CASE("thread_name_prefix: names the workers in order, and defaults to one a pool [cpython "
-          "test_shutdown.ThreadPool.test_thread_names_assigned]") {
+TEST_CASE(
+    "thread_name_prefix: names the workers in order, and defaults to one a pool [cpython "
+    "test_shutdown.ThreadPool.test_thread_names_assigned]") {
   ThreadPoolExecutor special({.max_workers = 5, .thread_name_prefix = "SpecialPool"});
   CHECK(worker_names(special) == std::set<std::string>{"SpecialPool_0", "SpecialPool_1",
                                                        "SpecialPool_2", "SpecialPool_3",
@@ -146,16 +154,18 @@ TEST_CASE("thread_name_prefix: names the workers in order, and defaults to one a
   CHECK(names.size() == 4);
 }
 
-TEST_CASE("exit: shutdown with cancel_futures and no waiting leaves cleanly [cpython "
-          "test_shutdown.test_cancel_futures_wait_false]") {
+TEST_CASE(
+    "exit: shutdown with cancel_futures and no waiting leaves cleanly [cpython "
+    "test_shutdown.test_cancel_futures_wait_false]") {
   const auto result = run_program("pool_scenarios", {"return_after_cancel_no_wait"});
   CHECK((result.out == "begin end\n" || result.out.empty()));
   CHECK(result.err.empty());
   CHECK(result.exit_status == 0);
 }
 
-TEST_CASE("shutdown: three callers all wait for the running job [cpython "
-          "derived.cf_shutdown_concurrent]") {
+TEST_CASE(
+    "shutdown: three callers all wait for the running job [cpython "
+    "derived.cf_shutdown_concurrent]") {
   Gate gate;
   std::atomic<bool> job_done = false;
   ThreadPoolExecutor pool(1);
@@ -173,8 +183,9 @@ TEST_CASE("shutdown: three callers all wait for the running job [cpython "
   gate.open();
 }
 
-TEST_CASE("shutdown: without waiting, queued jobs still run in order [cpython "
-          "derived.cf_shutdown_no_wait_queued]") {
+TEST_CASE(
+    "shutdown: without waiting, queued jobs still run in order [cpython "
+    "derived.cf_shutdown_no_wait_queued]") {
   Gate gate;
   std::vector<int> order;
   ThreadPoolExecutor pool(1);

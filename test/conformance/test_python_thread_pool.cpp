@@ -17,8 +17,9 @@ namespace {
 
 TEST_SUITE_BEGIN("conformance/test_thread_pool");
 
-TEST_CASE("map: submits without being iterated [cpython "
-          "test_thread_pool.test_map_submits_without_iteration]") {
+TEST_CASE(
+    "map: submits without being iterated [cpython "
+    "test_thread_pool.test_map_submits_without_iteration]") {
   std::atomic<int> runs = 0;
   ThreadPoolExecutor pool(2);
   const auto results = pool.map([&](int) { ++runs; }, std::views::iota(0, 10));
@@ -26,8 +27,9 @@ TEST_CASE("map: submits without being iterated [cpython "
   CHECK(runs == 10);
 }
 
-TEST_CASE("max_workers: defaults to min(32, usable CPUs + 4) [cpython "
-          "test_thread_pool.test_default_workers]") {
+TEST_CASE(
+    "max_workers: defaults to min(32, usable CPUs + 4) [cpython "
+    "test_thread_pool.test_default_workers]") {
   const auto expected = std::min<std::size_t>(32, usable_cpus() + 4);
   CHECK(ThreadPoolExecutor().max_workers() == expected);
   CHECK(ThreadPoolExecutor(0).max_workers() == expected);
@@ -40,8 +42,9 @@ TEST_CASE("max_workers: follows the affinity mask") {
   CHECK(result.exit_status == 0);
 }
 
-TEST_CASE("submit: more jobs than workers start max_workers threads and no more [cpython "
-          "test_thread_pool.test_saturation]") {
+TEST_CASE(
+    "submit: more jobs than workers start max_workers threads and no more [cpython "
+    "test_thread_pool.test_saturation]") {
   const auto threads_before = thread_count();
   Gate gate;
   ThreadPoolExecutor pool(4);
@@ -55,16 +58,18 @@ TEST_CASE("submit: more jobs than workers start max_workers threads and no more 
   CHECK(gate.arrived() == 60);
 }
 
-TEST_CASE("fork: a child made inside a job exits cleanly [cpython "
-          "test_thread_pool.test_process_fork_from_a_threadpool]") {
+TEST_CASE(
+    "fork: a child made inside a job exits cleanly [cpython "
+    "test_thread_pool.test_process_fork_from_a_threadpool]") {
   const auto result = run_program("pool_scenarios", {"fork_in_job"});
   CHECK(result.out == "child exited with 0\n");
   CHECK(result.err.empty());
   CHECK(result.exit_status == 0);
 }
 
-TEST_CASE("cancel: refuses a running job and drops a queued one [cpython "
-          "derived.cf_cancel_queued_job]") {
+TEST_CASE(
+    "cancel: refuses a running job and drops a queued one [cpython "
+    "derived.cf_cancel_queued_job]") {
   Gate gate;
   std::atomic<bool> ran = false;
   ThreadPoolExecutor pool(1);

@@ -34,8 +34,9 @@ TEST_CASE("wait: a future given twice counts once [cpython test_wait.test_20369]
   CHECK(not_done.empty());
 }
 
-TEST_CASE("wait: FIRST_COMPLETED returns at once where some are done [cpython "
-          "test_wait.test_first_completed_some_already_completed]") {
+TEST_CASE(
+    "wait: FIRST_COMPLETED returns at once where some are done [cpython "
+    "test_wait.test_first_completed_some_already_completed]") {
   PreparedFutures prepared;
   BlockedJob blocked;
   const auto [done, not_done] = wait(Futures{prepared.notified, prepared.succeeded, blocked.future},
@@ -44,8 +45,9 @@ TEST_CASE("wait: FIRST_COMPLETED returns at once where some are done [cpython "
   CHECK(not_done == Futures{blocked.future});
 }
 
-TEST_CASE("wait: FIRST_EXCEPTION returns at the first failure [cpython "
-          "test_wait.test_first_exception]") {
+TEST_CASE(
+    "wait: FIRST_EXCEPTION returns at the first failure [cpython "
+    "test_wait.test_first_exception]") {
   BlockedJob blocked;
   Gate failure;
   const auto ok = blocked.pool.submit([] { return 1; });
@@ -62,8 +64,9 @@ TEST_CASE("wait: FIRST_EXCEPTION returns at the first failure [cpython "
   CHECK_THROWS_AS(failed.result(), TestError);
 }
 
-TEST_CASE("wait: FIRST_EXCEPTION returns at once where one has failed [cpython "
-          "test_wait.test_first_exception_one_already_failed]") {
+TEST_CASE(
+    "wait: FIRST_EXCEPTION returns at once where one has failed [cpython "
+    "test_wait.test_first_exception_one_already_failed]") {
   PreparedFutures prepared;
   BlockedJob blocked;
   const auto [done, not_done] =
@@ -95,8 +98,9 @@ TEST_CASE("wait: a timeout returns what is done [cpython test_wait.test_timeout]
   CHECK(not_done == Futures{blocked.future});
 }
 
-TEST_CASE("wait: FIRST_EXCEPTION where nothing fails waits for all [cpython "
-          "derived.cf_wait_first_exception_without_exception]") {
+TEST_CASE(
+    "wait: FIRST_EXCEPTION where nothing fails waits for all [cpython "
+    "derived.cf_wait_first_exception_without_exception]") {
   PreparedFutures prepared;
   ThreadPoolExecutor pool(1);
   const Futures futures{prepared.cancelled, prepared.succeeded, pool.submit([] { return 3; }),

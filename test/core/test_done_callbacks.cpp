@@ -69,8 +69,7 @@ TEST_CASE("add_done_callback: a throwing callback spares the worker that runs it
 TEST_CASE("add_done_callback: runs in the thread that cancels") {
   Noted noted;
   std::thread::id ran_in;
-  noted.future.add_done_callback(
-      [&](const Future<int>&) { ran_in = std::this_thread::get_id(); });
+  noted.future.add_done_callback([&](const Future<int>&) { ran_in = std::this_thread::get_id(); });
   std::thread canceller([&] { noted.future.cancel(); });
   const auto expected = canceller.get_id();
   canceller.join();
@@ -119,8 +118,8 @@ TEST_CASE("remove_done_callback: refuses one that has run and one of another fut
 TEST_CASE("remove_done_callback: frees the callback at once") {
   LifetimeCounts counts;
   Noted noted;
-  const auto id = noted.future.add_done_callback(
-      [held = LifetimeTracked(counts)](const Future<int>&) {});
+  const auto id =
+      noted.future.add_done_callback([held = LifetimeTracked(counts)](const Future<int>&) {});
   CHECK(counts.live == 1);
   noted.future.remove_done_callback(id);
   CHECK(counts.live == 0);
@@ -140,8 +139,7 @@ TEST_CASE("add_done_callback: callbacks never run are freed with the future") {
   const LogCapture log;
   {
     Promise<int> promise;
-    promise.get_future().add_done_callback(
-        [held = LifetimeTracked(counts)](const Future<int>&) {});
+    promise.get_future().add_done_callback([held = LifetimeTracked(counts)](const Future<int>&) {});
   }
   CHECK(counts.live == 0);
 }
@@ -197,9 +195,7 @@ TEST_CASE("add_done_callback: a callback may submit to the pool whose worker run
   ThreadPoolExecutor pool(1);
   Promise<int> inner;
   const auto job = pool.submit([&] { gate.pass(); });
-  job.add_done_callback([&](const auto&) {
-    pool.submit([&] { inner.set_result(1); });
-  });
+  job.add_done_callback([&](const auto&) { pool.submit([&] { inner.set_result(1); }); });
   gate.open();
   CHECK(inner.get_future().result() == 1);
 }

@@ -23,8 +23,9 @@ Future<int> failed_future() {
 
 TEST_SUITE_BEGIN("core/log");
 
-TEST_CASE("log: a failure nobody asked for is reported once, with its text, when the last handle "
-          "goes") {
+TEST_CASE(
+    "log: a failure nobody asked for is reported once, with its text, when the last handle "
+    "goes") {
   const LogCapture log;
   auto future = std::make_optional(failed_future());
   auto copy = future;

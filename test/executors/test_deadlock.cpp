@@ -29,7 +29,8 @@ const Wait blocking_waits[] = {
     },
 };
 
-// A ring of jobs, each on a worker of its own, each waiting for the next; gives the texts of their errors.
+// A ring of jobs, each on a worker of its own, each waiting for the next; gives the texts of their
+// errors.
 std::vector<std::string> texts_of_ring(std::size_t length, const Wait& wait_for_it) {
   const std::vector<std::string> names{"alpha", "beta", "gamma", "delta"};
   Gate gate;
@@ -92,9 +93,8 @@ TEST_CASE("result: a ring of three or four jobs is found and named whole") {
 TEST_CASE("result: two jobs in a ring on one worker, where the second runs on top of the first") {
   Promise<Future<int>> first_promise, second_promise;
   ThreadPoolExecutor pool(1);
-  const auto first = pool.submit({.name = "lower"}, [&] {
-    return second_promise.get_future().result().result() + 1;
-  });
+  const auto first = pool.submit({.name = "lower"},
+                                 [&] { return second_promise.get_future().result().result() + 1; });
   const auto second = pool.submit({.name = "upper"}, [&] {
     const auto text = text_of<DeadlockError>([&] { first_promise.get_future().result().result(); });
     CHECK(holds(text, "lower"));

@@ -151,8 +151,7 @@ TEST_CASE("result: a chain of a thousand queued jobs, each waiting for the next,
   const auto blocker = pool.submit([&] { gate.pass(); });
   std::vector<Future<int>> chain(length);
   for (std::size_t i = 0; i < length; ++i) {
-    chain[i] = pool.submit(
-        [&, i] { return i + 1 < length ? chain[i + 1].result() + 1 : 1; });
+    chain[i] = pool.submit([&, i] { return i + 1 < length ? chain[i + 1].result() + 1 : 1; });
   }
   gate.open();
   CHECK(chain.front().result() == length);

@@ -1,4 +1,5 @@
-// request_stop(): through std::stop_token, and at Boost.Thread's interruption points in legacy code.
+// request_stop(): through std::stop_token, and at Boost.Thread's interruption points in legacy
+// code.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -155,6 +156,26 @@ TEST_CASE("request_stop: of a job that helps another does not end the other") {
       return 3;
     });
     return inner.result();
+  });
+  gate.wait_for_arrivals(1);
+  outer.request_stop();
+  gate.open();
+  CHECK(outer.result() == 3);
+  check_next_job_is_spared(pool);
+}
+
+TEST_CASE("request_stop: of a job that helps another only afterwards does not end the other") {
+  Gate gate;
+  ThreadPoolExecutor pool(1);
+  const auto outer = pool.submit([&] {
+    gate.pass();
+    const auto inner = pool.submit([] {
+      boost::this_thread::interruption_point();
+      return 3;
+    });
+    const int value = inner.result();
+    CHECK_THROWS_AS(boost::this_thread::interruption_point(), boost::thread_interrupted);
+    return value;
   });
   gate.wait_for_arrivals(1);
   outer.request_stop();

@@ -141,9 +141,8 @@ TEST_CASE("map: dropping the results cancels at once and frees the callable") {
   pool.submit([&] { gate.pass(); });
   gate.wait_for_arrivals(1);
   {
-    const auto results =
-        pool.map([held = LifetimeTracked(counts)](int number) { return number; },
-                 std::views::iota(0, 30));
+    const auto results = pool.map([held = LifetimeTracked(counts)](int number) { return number; },
+                                  std::views::iota(0, 30));
     CHECK(pool.queue_size() == 30);
     CHECK(counts.live >= 1);
   }
@@ -208,8 +207,9 @@ TEST_CASE("map: takes ranges of every kind, by reference and by value") {
 TEST_CASE("map: an owned input may be given up at once") {
   ThreadPoolExecutor pool(1);
   auto results = [&] {
-    return pool.map({.buffersize = 1}, [](const std::string& text) { return text.size(); },
-                    std::vector<std::string>{std::string(50, 'x'), std::string(60, 'y')});
+    return pool.map(
+        {.buffersize = 1}, [](const std::string& text) { return text.size(); },
+        std::vector<std::string>{std::string(50, 'x'), std::string(60, 'y')});
   }();
   std::vector<std::size_t> sizes;
   for (const auto size : results) sizes.push_back(size);
@@ -229,8 +229,9 @@ TEST_CASE("map: hands a stop token to a callable that takes one") {
 TEST_CASE("map: keeps bool elements, in chunks too") {
   ThreadPoolExecutor pool(2);
   for (const std::size_t chunksize : {1, 4}) {
-    auto results = pool.map({.chunksize = chunksize}, [](int number) { return number % 2 == 0; },
-                            std::views::iota(0, 9));
+    auto results = pool.map(
+        {.chunksize = chunksize}, [](int number) { return number % 2 == 0; },
+        std::views::iota(0, 9));
     int expected = 0;
     for (const bool even : results) CHECK(even == (expected++ % 2 == 0));
     CHECK(expected == 9);

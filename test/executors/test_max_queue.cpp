@@ -169,14 +169,16 @@ TEST_CASE("submit: many outsiders and nested jobs cannot lock up a bounded pool"
   {
     ThreadPoolExecutor pool({.max_workers = 2, .max_queue = 1});
     const auto submit_all = [&] {
+      std::vector<Future<void>> outers;
       for (int i = 0; i < 200; ++i) {
-        pool.submit([&] {
+        outers.push_back(pool.submit([&] {
           const auto first = pool.submit([&] { ++runs; });
           const auto second = pool.submit([&] { ++runs; });
           first.result();
           second.result();
-        });
+        }));
       }
+      for (const auto& outer : outers) outer.result();
     };
     ProbedThread one(submit_all), two(submit_all), three(submit_all);
   }

@@ -9,6 +9,7 @@
 #include <ranges>
 #include <vector>
 
+#include "../support/gate.hpp"
 #include "../support/lifetime_tracked.hpp"
 #include "../support/process_probe.hpp"
 
@@ -24,7 +25,8 @@ void* allocate(std::size_t size) {
   throw std::bad_alloc();
 }
 
-// Repeats the body with the first, the second... allocation failing, until it succeeds; counts the failures.
+// Repeats the body with the first, the second... allocation failing, until it succeeds; counts the
+// failures.
 template <class Body>
 int failures_until_success(Body body) {
   for (int failures = 0;; ++failures) {
@@ -56,9 +58,8 @@ TEST_CASE("submit: throws bad_alloc, drops the callable and takes the next job")
   ThreadPoolExecutor pool(2);
   pool.submit([] {}).result();
   for (int round = 0; round < 100; ++round) {
-    const int failures = failures_until_success([&] {
-      pool.submit([&, held = LifetimeTracked(counts)] { ++runs; });
-    });
+    const int failures = failures_until_success(
+        [&] { pool.submit([&, held = LifetimeTracked(counts)] { ++runs; }); });
     if (round == 0) CHECK(failures >= 1);
   }
   pool.shutdown();
@@ -89,6 +90,21 @@ TEST_CASE("submit: with a priority and a name throws bad_alloc and loses nothing
   }
   pool.shutdown();
   CHECK(runs == 20);
+}
+
+TEST_CASE("submit: into a bounded queue gives its place back when an allocation fails") {
+  Gate gate;
+  std::atomic<int> runs = 0;
+  ThreadPoolExecutor pool({.max_workers = 1, .max_queue = 2});
+  pool.submit([&] { gate.pass(); });
+  gate.wait_for_arrivals(1);
+  for (int i = 0; i < 2; ++i) {
+    failures_until_success([&] { pool.submit({.priority = 5 + i}, [&] { ++runs; }); });
+  }
+  CHECK(pool.queue_size() == 2);
+  gate.open();
+  pool.shutdown();
+  CHECK(runs == 2);
 }
 
 TEST_CASE("map, wait, as_completed, add_done_callback: throw bad_alloc and can be repeated") {

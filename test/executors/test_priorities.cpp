@@ -86,9 +86,10 @@ TEST_CASE("priority: a waiter takes its job whatever stands before it") {
   std::vector<int> order;
   ThreadPoolExecutor pool(1);
   pool.submit([&] {
-    pool.submit({.priority = 9}, [&] { order.push_back(1); });
-    pool.submit({.priority = -9}, [&] { order.push_back(2); }).result();
-  }).result();
+        pool.submit({.priority = 9}, [&] { order.push_back(1); });
+        pool.submit({.priority = -9}, [&] { order.push_back(2); }).result();
+      })
+      .result();
   pool.shutdown();
   CHECK(order == std::vector{2, 1});
 }

@@ -33,6 +33,20 @@ TEST_CASE("resize: growing an idle pool starts nothing") {
   CHECK(pool.num_threads() == 1);
 }
 
+TEST_CASE("resize: after growing, jobs one after the other still reuse idle workers") {
+  Gate gate;
+  ThreadPoolExecutor pool(2);
+  const auto first = pool.submit([&] { gate.pass(); });
+  const auto second = pool.submit([&] { gate.pass(); });
+  gate.wait_for_arrivals(2);
+  gate.open();
+  first.result();
+  second.result();
+  pool.resize(8);
+  for (int i = 0; i < 100; ++i) pool.submit([] {}).result();
+  CHECK(pool.num_threads() == 2);
+}
+
 TEST_CASE("resize: shrinking ends idle workers") {
   const auto threads_before = thread_count();
   Gate gate;
@@ -102,9 +116,10 @@ TEST_CASE("resize: a worker that is shrunk away while it waits for a job still f
 TEST_CASE("resize: may be called by a job") {
   ThreadPoolExecutor pool(1);
   CHECK(pool.submit([&] {
-    pool.resize(3);
-    return pool.max_workers();
-  }).result() == 3);
+              pool.resize(3);
+              return pool.max_workers();
+            })
+            .result() == 3);
   pool.submit([&] { pool.resize(1); }).result();
   CHECK(pool.submit([] { return 1; }).result() == 1);
 }

@@ -1,4 +1,5 @@
-// ThreadPoolExecutor: when workers start, what they are called, in which order they take jobs, bad input.
+// ThreadPoolExecutor: when workers start, what they are called, in which order they take jobs, bad
+// input.
 #include <doctest/doctest.h>
 
 #include <pthread.h>

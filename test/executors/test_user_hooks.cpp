@@ -169,8 +169,7 @@ TEST_CASE("initializer: that fails in a later worker only still breaks the pool"
                            }});
   const auto running = pool.submit([&] { gate.pass(); });
   gate.wait_for_arrivals(1);
-  const auto pending = pool.submit([] {});
-  CHECK_THROWS_AS(pending.result(), BrokenThreadPool);
+  CHECK_THROWS_AS(pool.submit([] {}).result(), BrokenThreadPool);
   gate.open();
   CHECK_NOTHROW(running.result());
   CHECK_THROWS_AS(pool.submit([] {}), BrokenThreadPool);
@@ -180,9 +179,8 @@ TEST_CASE("initializer: may submit to its own pool") {
   std::atomic<int> runs = 0;
   {
     ThreadPoolExecutor* self = nullptr;
-    ThreadPoolExecutor pool({.max_workers = 1, .initializer = [&] {
-                               self->submit([&] { ++runs; });
-                             }});
+    ThreadPoolExecutor pool(
+        {.max_workers = 1, .initializer = [&] { self->submit([&] { ++runs; }); }});
     self = &pool;
     pool.submit([&] { ++runs; }).result();
   }
@@ -207,7 +205,8 @@ TEST_CASE("map: an input that throws comes out of map and cancels what was submi
 
 TEST_CASE("map: with a buffer, an input that throws comes out of the iteration") {
   ThreadPoolExecutor pool(1);
-  auto results = pool.map({.buffersize = 2}, [](int number) { return number; }, FaultyRange(5));
+  auto results = pool.map(
+      {.buffersize = 2}, [](int number) { return number; }, FaultyRange(5));
   std::vector<int> values;
   CHECK_THROWS_AS(
       [&] {

@@ -153,23 +153,24 @@ class Hashing(TemporaryDirectory):
         def peak_and_paths(directory):
             reader, writer = os.pipe()
             fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)  # the program waits for us: it is there
-            peak, text = 0, b""
+            peak, blocks = 0, []
             with subprocess.Popen([EXECUTABLE, "-j2", directory], stdout=writer) as process:
                 os.close(writer)
                 while block := os.read(reader, 4096):
+                    blocks.append(block)
                     with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
                         found = re.search(r"VmHWM:\s+(\d+) kB", status.read())
-                    peak, text = int(found[1]) if found else peak, text + block
+                    peak = int(found[1]) if found else peak
             os.close(reader)
             self.assertEqual(process.returncode, 0)
-            return peak, [line[66:] for line in text.splitlines()]
+            return peak, [line[66:] for line in b"".join(blocks).splitlines()]
 
         peaks = {}
         for count in (200, 35_000, 60_000):  # the last two: more than is in memory at a time
             directory = self.path(b"%d" % count)
             write(directory + b"/first")
             for number in range(1, count):  # links, which file systems make faster than files
-                os.link(directory + b"/first", directory + b"/%x" % (number * 77_777))
+                os.link(directory + b"/first", directory + b"/%0100x" % (number * 77_777))
             peaks[count], paths = peak_and_paths(directory)
             self.assertEqual(paths, sorted(directory + b"/" + n for n in os.listdir(directory)))
         if not SANITIZED:
@@ -280,6 +281,10 @@ class Interruption(TemporaryDirectory):
         self.addCleanup(process.kill)
         return process
 
+    def bytes_read_by(self, process):
+        with open(f"/proc/{process.pid}/io", encoding="ascii") as counters:
+            return int(re.search(r"rchar: (\d+)", counters.read())[1])
+
     def test_ctrl_c_stops_within_a_second_after_a_whole_line(self):
         write(self.path(b"a"))
         for name in (b"b", b"c", b"d"):
@@ -322,25 +327,35 @@ class Interruption(TemporaryDirectory):
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
         process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
+        enough = self.bytes_read_by(process) + (1 << 30)
+        while self.bytes_read_by(process) < enough:  # it goes on
+            self.assertIsNone(process.poll())
         os.truncate(self.path(b"b"), 0)
         self.assertEqual(process.wait(timeout=LIMIT), 0)
 
     def test_files_that_vanish_or_change_their_kind_are_reported(self):
-        for name in (b"a", b"v", b"w", b"x", b"y", b"z"):
+        for name in (b"a", b"w", b"x", b"y", b"zz/inner", b"else/where"):
             write(self.path(name))
+        for number in range(9_000):  # more than are in flight, so zz is not opened yet
+            os.link(self.path(b"a"), self.path(b"v%d" % number))
         write_sparse(self.path(b"b"))
         process = self.start("-j1", ".")
         process.stdout.readline()  # the directory is listed, the only worker is busy with b
         for name in (b"w", b"x", b"y"):
             os.remove(self.path(name))
+        shutil.rmtree(self.path(b"zz"))
         os.mkfifo(self.path(b"x"))
         os.symlink(b"a", self.path(b"y"))
+        os.symlink(b"else", self.path(b"zz"))
         os.truncate(self.path(b"b"), 0)
         rest, errors = process.communicate(timeout=LIMIT)
         self.assertEqual(process.returncode, 1)
-        self.assertEqual([line[66:] for line in rest.splitlines()], [b"./b", b"./v", b"./z"])
+        paths = [line[66:] for line in rest.splitlines()]
+        self.assertEqual(paths[:2] + paths[-1:], [b"./b", b"./else/where", b"./v999"])
+        self.assertEqual(len(paths), 9_002)
         for text in (b"./w: No such file or directory\n", b"./x: Not a regular file\n",
-                     b"./y: Not a regular file\n", b"WARNING: 3 paths could not be read\n"):
+                     b"./y: Not a regular file\n", b"./zz: Not a directory\n",
+                     b"WARNING: 4 paths could not be read\n"):
             self.assertIn(text, errors)
 
     def test_a_terminal_shows_progress_and_ctrl_c_ends_it(self):

@@ -21,8 +21,7 @@ void submit_tree(ThreadPoolExecutor& pool, std::atomic<int>& runs, int depth) {
   if (depth == 0) return;
   std::vector<Future<void>> children;
   for (int i = 0; i < 3; ++i) {
-    children.push_back(
-        pool.submit([&pool, &runs, depth] { submit_tree(pool, runs, depth - 1); }));
+    children.push_back(pool.submit([&pool, &runs, depth] { submit_tree(pool, runs, depth - 1); }));
   }
   if (depth % 2 == 0) wait(children);
 }
@@ -59,15 +58,12 @@ TEST_CASE("submit: trees of jobs from inside and outside never lock up a bounded
   auto engine = seeded_engine("bounded trees");
   for (int round = 0; round < 60; ++round) {
     std::atomic<int> runs = 0;
-    {
-      ThreadPoolExecutor pool(
-          {.max_workers = 1 + pick(engine, 4), .max_queue = 1 + pick(engine, 4)});
-      const auto submit_some = [&] {
-        for (int i = 0; i < 5; ++i) pool.submit([&] { submit_tree(pool, runs, 3); }).wait();
-      };
-      ProbedThread first(submit_some), second(submit_some), third(submit_some);
-    }
-    CHECK(runs == 15 * (1 + 3 + 9 + 27));
+    ThreadPoolExecutor pool({.max_workers = 1 + pick(engine, 4), .max_queue = 1 + pick(engine, 4)});
+    const auto submit_some = [&] {
+      for (int i = 0; i < 5; ++i) pool.submit([&] { submit_tree(pool, runs, 3); }).result();
+    };
+    { ProbedThread first(submit_some), second(submit_some), third(submit_some); }
+    CHECK(eventually([&] { return runs == 15 * (1 + 3 + 9 + 27); }));
   }
 }
 
@@ -82,9 +78,7 @@ TEST_CASE("max_queue: never more jobs wait than it allows") {
     const auto submit_some = [&] {
       for (int i = 0; i < 2000; ++i) pool.submit([] {});
     };
-    {
-      ProbedThread first(submit_some), second(submit_some);
-    }
+    { ProbedThread first(submit_some), second(submit_some); }
     stop = true;
     watcher.join();
     CHECK(most <= bound);

@@ -135,7 +135,8 @@ bool is_consistent(const Round& round) {
          (failed || round.seen_errors == 0) && (cancelled || round.seen_cancels == 0);
 }
 
-// Lets three threads race over a future a round; begin makes it, finish sees to it that it is resolved.
+// Lets three threads race over a future a round; begin makes it, finish sees to it that it is
+// resolved.
 template <class Begin, class Finish>
 int inconsistent_rounds(Engine engine, Begin begin, Finish finish) {
   std::unique_ptr<Round> round;

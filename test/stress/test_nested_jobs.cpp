@@ -89,7 +89,8 @@ int deadlocks(const Plan& plan, const std::vector<ThreadPoolExecutor*>& pools) {
   return count;
 }
 
-// How many jobs wait, directly or by way of others, for a job that waits for itself: no other one can fail.
+// How many jobs wait, directly or by way of others, for a job that waits for itself: no other one
+// can fail.
 int jobs_above_a_ring(const Plan& plan) {
   const std::size_t jobs = plan.targets.size();
   std::vector<std::vector<bool>> reaches(jobs, std::vector<bool>(jobs));

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "../support/gate.hpp"
 #include "../support/process_probe.hpp"
 #include "../support/seeded.hpp"
 
@@ -95,6 +96,44 @@ TEST_CASE("resize: at random in a storm of submits loses no job and ends with th
   CHECK(books.balance());
 }
 
+TEST_CASE("resize: amid submits, the pool can still run as many jobs at once as it has workers") {
+  auto engine = seeded_engine("resize amid submits");
+  for (int round = 0; round < 1000; ++round) {
+    Gate gate;
+    ThreadPoolExecutor pool(1);
+    {
+      ProbedThread submitter([&] {
+        for (int i = 0; i < 5; ++i) pool.submit([] {});
+      });
+      dawdle(engine, 20'000);
+      pool.resize(3);
+    }
+    CHECK(eventually([&] { return pool.queue_size() == 0; }));
+    for (int i = 0; i < 3; ++i) pool.submit([&] { gate.pass(); });
+    const bool all_run = eventually([&] { return gate.arrived() == 3; });
+    gate.open();
+    REQUIRE(all_run);
+  }
+}
+
+TEST_CASE("request_stop: amid the start of workers reaches the job it is meant for, or none") {
+  auto engine = seeded_engine("request_stop amid starts");
+  for (int round = 0; round < 300; ++round) {
+    ThreadPoolExecutor pool(3);
+    const auto submit_and_stop = [&](Engine own) {
+      for (int i = 0; i < 10; ++i) {
+        const auto job = pool.submit([&own] { dawdle(own, 500); });
+        dawdle(own, 1000);
+        job.request_stop();
+        job.wait();
+      }
+    };
+    ProbedThread first([&, own = Engine(engine())] { submit_and_stop(own); });
+    ProbedThread second([&, own = Engine(engine())] { submit_and_stop(own); });
+  }
+  CHECK(thread_count() > 0);
+}
+
 TEST_CASE("submit: no wake-up is lost between a job and a worker about to sleep") {
   auto engine = seeded_engine("lost wake-ups");
   for (const std::size_t workers : {1, 2, 4}) {
@@ -112,7 +151,8 @@ TEST_CASE("cancel: of random jobs in a storm leaves the queue's count exact") {
   int cancelled = 0;
   ThreadPoolExecutor pool({.max_workers = 2, .max_queue = 50});
   for (int i = 0; i < 20'000; ++i) {
-    const auto future = pool.submit({.priority = static_cast<int>(pick(engine, 2))}, [&] { ++runs; });
+    const auto future =
+        pool.submit({.priority = static_cast<int>(pick(engine, 2))}, [&] { ++runs; });
     if (pick(engine, 2) == 0) cancelled += future.cancel();
   }
   CHECK(eventually([&] { return runs + cancelled == 20'000; }));

@@ -1,4 +1,5 @@
-// Runs one of the helper programs of test/support/programs and collects what it said and how it ended.
+// Runs one of the helper programs of test/support/programs and collects what it said and how it
+// ended.
 #pragma once
 
 #include <string>

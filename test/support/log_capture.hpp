@@ -45,7 +45,8 @@ class LogCapture {
   std::vector<Entry> entries_;
 };
 
-// The text of the plait::Error or other std::exception that calling body throws as E; empty where it throws none.
+// The text of the plait::Error or other std::exception that calling body throws as E; empty where
+// it throws none.
 template <class E, class Body>
 std::string text_of(Body body) {
   try {

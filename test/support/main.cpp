@@ -1,4 +1,5 @@
-// The test runner: doctest's main, a deadline for every case, and a check that no case leaves anything behind.
+// The test runner: doctest's main, a deadline for every case, and a check that no case leaves
+// anything behind.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -17,8 +18,9 @@
 namespace plait::test {
 namespace {
 
-// Aborts the program, naming the case, when a case outlives its deadline. A thread and not alarm(): ThreadSanitizer
-// postpones signal handlers for as long as a thread is blocked, which is the very situation to catch.
+// Aborts the program, naming the case, when a case outlives its deadline. A thread and not alarm():
+// ThreadSanitizer postpones signal handlers for as long as a thread is blocked, which is the very
+// situation to catch.
 class Watchdog {
  public:
   Watchdog() : thread_([this] { run(); }) {}
@@ -70,8 +72,8 @@ struct Belongings {
   bool operator==(const Belongings&) const = default;
 };
 
-// Cases that left a thread, a descriptor or a child process behind. doctest has already closed its books on a case when
-// a listener hears of its end, so main adds them to the exit status.
+// Cases that left a thread, a descriptor or a child process behind. doctest has already closed its
+// books on a case when a listener hears of its end, so main adds them to the exit status.
 int leaking_cases = 0;
 
 class CaseGuard : public doctest::IReporter {

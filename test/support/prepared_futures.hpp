@@ -12,10 +12,11 @@ struct TestError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The two cancelled futures differ in that the second one's producer has been told. Nothing shows that in plait.
+// The two cancelled futures differ in that the second one's producer has been told. Nothing shows
+// that in plait.
 struct PreparedFutures {
-  Promise<int> pending_promise, running_promise, cancelled_promise, notified_promise, failed_promise,
-      succeeded_promise;
+  Promise<int> pending_promise, running_promise, cancelled_promise, notified_promise,
+      failed_promise, succeeded_promise;
   Future<int> pending = pending_promise.get_future();
   Future<int> running = running_promise.get_future();
   Future<int> cancelled = cancelled_promise.get_future();

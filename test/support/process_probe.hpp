@@ -16,10 +16,12 @@ namespace plait::test {
 
 using namespace std::chrono_literals;
 
-// How long one case may run: 30 s, four times that under a sanitizer; PLAIT_TEST_DEADLINE (seconds) overrides both.
+// How long one case may run: 30 s, four times that under a sanitizer; PLAIT_TEST_DEADLINE (seconds)
+// overrides both.
 std::chrono::nanoseconds case_deadline();
 
-// Repeats until the condition holds, giving way to other threads; false when a third of the case's deadline has passed.
+// Repeats until the condition holds, giving way to other threads; false when a third of the case's
+// deadline has passed.
 template <class Condition>
 bool eventually(Condition condition) {
   const auto give_up = std::chrono::steady_clock::now() + case_deadline() / 3;

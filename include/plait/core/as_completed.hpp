@@ -72,7 +72,8 @@ class AsCompleted {
 /// **Python:** as there. **Threads:** any.
 /// @throws std::invalid_argument for a future without a state; from the iteration TimeoutError
 template <class T>
-AsCompleted<T> as_completed(const std::vector<Future<T>>& fs, std::optional<Duration> timeout = {}) {
+AsCompleted<T> as_completed(const std::vector<Future<T>>& fs,
+                            std::optional<Duration> timeout = {}) {
   return AsCompleted<T>(fs, timeout);
 }
 

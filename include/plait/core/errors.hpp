@@ -13,7 +13,8 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The operation does not fit the state the future is in: a second result, or a handle without state.
+/// The operation does not fit the state the future is in: a second result, or a handle without
+/// state.
 ///
 /// **Python:** concurrent.futures.InvalidStateError.
 struct InvalidStateError : Error {
@@ -34,7 +35,8 @@ struct RuntimeError : Error {
   using Error::Error;
 };
 
-/// A wait that can never end, because what it waits for waits for the waiter. The text names the jobs.
+/// A wait that can never end, because what it waits for waits for the waiter. The text names the
+/// jobs.
 ///
 /// **Python:** none; there the program hangs.
 struct DeadlockError : RuntimeError {

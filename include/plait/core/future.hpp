@@ -5,11 +5,15 @@
 #include <concepts>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
 #include <plait/core/clock.hpp>
+#include <plait/core/detail/callable.hpp>
+#include <plait/core/detail/callback_waiter.hpp>
 #include <plait/core/detail/value_state.hpp>
+#include <plait/core/errors.hpp>
 #include <plait/core/outcome.hpp>
 
 namespace plait {
@@ -39,8 +43,8 @@ FutureState* state_of(const Future<T>& future) noexcept;
 /// a state.
 ///
 /// **Python:** concurrent.futures.Future and asyncio.Future in one. **Threads:** any may call any
-/// member; a single handle object is as thread-safe as a std::shared_ptr. **Ordering:** what the work
-/// did before it ended is visible to who has seen it done.
+/// member; a single handle object is as thread-safe as a std::shared_ptr. **Ordering:** what the
+/// work did before it ended is visible to who has seen it done.
 template <class T = void>
 class Future {
  public:
@@ -87,15 +91,14 @@ class Future {
   /// As above, for a temporary: gives the value itself, so that no reference dangles.
   ///
   /// The value is moved out if this is the last handle or if T cannot be copied, else copied.
-  T result() &&
-  requires(!std::is_void_v<T> && std::move_constructible<T>)
-  {
+  T result() && requires(!std::is_void_v<T> && std::move_constructible<T>) {
     checked("result()").wait();
     return give_value();
   }
   /// As result(), for at most `timeout`; a timeout neither ends nor changes the work.
   ///
-  /// A worker that helps runs the whole job, however long it takes, unless `timeout` is zero or less.
+  /// A worker that helps runs the whole job, however long it takes, unless `timeout` is zero or
+  /// less.
   /// @throws TimeoutError
   template <class Rep, class Period>
   ResultOf<T> result(std::chrono::duration<Rep, Period> timeout) const& {
@@ -104,9 +107,8 @@ class Future {
   }
   /// As above, for a temporary.
   template <class Rep, class Period>
-  T result(std::chrono::duration<Rep, Period> timeout) &&
-  requires(!std::is_void_v<T> && std::move_constructible<T>)
-  {
+      T result(std::chrono::duration<Rep, Period> timeout) &&
+      requires(!std::is_void_v<T> && std::move_constructible<T>) {
     wait_or_throw(timeout, "result()");
     return give_value();
   }
@@ -141,8 +143,8 @@ class Future {
   /// As wait(), for at most `timeout`. @returns false if it is still not done
   template <class Rep, class Period>
   bool wait_for(std::chrono::duration<Rep, Period> timeout) const {
-    return checked("wait_for()").wait_until(
-        detail::deadline_after(detail::clamp_duration(timeout)));
+    return checked("wait_for()")
+        .wait_until(detail::deadline_after(detail::clamp_duration(timeout)));
   }
 
   /// Calls `fn(future)` when the work is done; at once, in this thread, if it is already.
@@ -199,6 +201,57 @@ class Future {
   detail::StateRef<detail::ValueState<T>> state_;
 };
 
-}  // namespace plait
+// Implementation
 
-#include <plait/core/detail/future_impl.hpp>
+namespace detail {
+
+template <class T>
+Future<T> make_future(StateRef<ValueState<T>> state) noexcept {
+  return Future<T>(std::move(state));
+}
+
+template <class T>
+FutureState* state_of(const Future<T>& future) noexcept {
+  return future.state_.get();
+}
+
+}  // namespace detail
+
+template <class T>
+template <class F>
+CallbackId Future<T>::add_done_callback(F&& fn) const {
+  detail::FutureState& state = checked("add_done_callback()");
+  detail::refuse_null(fn, "add_done_callback()");
+  auto call = [fn = std::forward<F>(fn)](detail::FutureState& done) mutable {
+    using State = detail::ValueState<T>;
+    fn(Future(detail::StateRef<State>::share(static_cast<State&>(done))));
+  };
+  auto* const waiter = new detail::CallbackWaiter<decltype(call)>(std::move(call));
+  const CallbackId id{waiter->callback_id};
+  if (!state.add_waiter(*waiter)) waiter->notify(state);
+  return id;
+}
+
+template <class T>
+bool Future<T>::remove_done_callback(CallbackId id) const {
+  return id.value != 0 && checked("remove_done_callback()").remove_callback(id.value);
+}
+
+template <class T>
+Outcome<T> Future<T>::outcome() const {
+  detail::ValueState<T>& state = checked("outcome()");
+  const auto seen = state.snapshot();
+  if (!seen.done()) {
+    throw InvalidStateError("outcome() of a future that is not done: call wait() first");
+  }
+  if (state.retrieve_error() || seen.phase() == detail::Phase::cancelled) {
+    return Outcome<T>(state.error());
+  }
+  if constexpr (std::is_void_v<T>) {
+    return Outcome<T>(std::in_place);
+  } else {
+    return Outcome<T>(std::in_place, state.value());
+  }
+}
+
+}  // namespace plait

@@ -25,7 +25,8 @@ class Outcome {
 
   /// A value made from `args`; for void from none.
   template <class... Args>
-  explicit Outcome(std::in_place_t, Args&&... args) : value_(std::in_place, std::forward<Args>(args)...) {}
+  explicit Outcome(std::in_place_t, Args&&... args)
+      : value_(std::in_place, std::forward<Args>(args)...) {}
   /// An exception; null means cancelled.
   explicit Outcome(std::exception_ptr error) : error_(std::move(error)) {}
 

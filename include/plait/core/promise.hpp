@@ -34,9 +34,9 @@ std::exception_ptr broken_promise();
 
 /// The producer's end of a Future: for those who write executors, wrap callbacks, or test.
 ///
-/// Copies produce for the same future. When the last one is destroyed before there was a result, the
-/// future fails with InvalidStateError. **Python:** the methods of concurrent.futures.Future that are
-/// "for executors". **Threads:** any; one of several racing producers wins.
+/// Copies produce for the same future. When the last one is destroyed before there was a result,
+/// the future fails with InvalidStateError. **Python:** the methods of concurrent.futures.Future
+/// that are "for executors". **Threads:** any; one of several racing producers wins.
 template <class T = void>
 class Promise {
  public:
@@ -56,7 +56,8 @@ class Promise {
 
   /// The consumer's end; may be called any number of times.
   Future<T> get_future() const {
-    return detail::make_future(detail::StateRef<detail::ValueState<T>>::share(checked("get_future()")));
+    return detail::make_future(
+        detail::StateRef<detail::ValueState<T>>::share(checked("get_future()")));
   }
 
   /// To be called before the work starts; from then on the future refuses cancel().
@@ -70,7 +71,8 @@ class Promise {
   }
 
   /// Ends the future with a value made from `value`; with no argument for Promise<void>.
-  /// @throws InvalidStateError if it is done; what T's constructor throws, the future then stays as it was
+  /// @throws InvalidStateError if it is done; what T's constructor throws, the future then stays as
+  /// it was
   template <class... V>
   void set_result(V&&... value) {
     auto& state = checked("set_result()");
@@ -95,10 +97,8 @@ class Promise {
   }
   /// As above, with an exception object.
   template <class E>
-  requires(!std::convertible_to<E, std::exception_ptr>)
-  void set_exception(E error) {
-    set_exception(std::make_exception_ptr(std::move(error)));
-  }
+    requires(!std::convertible_to<E, std::exception_ptr>)
+  void set_exception(E error) { set_exception(std::make_exception_ptr(std::move(error))); }
 
  private:
   using StateRef = detail::StateRef<detail::PromiseState<T>>;

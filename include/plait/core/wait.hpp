@@ -61,8 +61,8 @@ std::vector<FutureState*> distinct_states(const std::vector<Future<T>>& futures,
 
 /// Blocks until the futures are done as `options.return_when` says, or until the timeout.
 ///
-/// Futures of different executors may be mixed; duplicates count once; a cancelled future is done at
-/// once. In a worker, pending jobs of its own pool are run in place. **Python:** as there.
+/// Futures of different executors may be mixed; duplicates count once; a cancelled future is done
+/// at once. In a worker, pending jobs of its own pool are run in place. **Python:** as there.
 /// **Threads:** any.
 /// @throws std::invalid_argument for a future without a state, DeadlockError; never TimeoutError
 template <class T>

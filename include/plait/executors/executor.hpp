@@ -41,9 +41,10 @@ class Executor {
   /// reference. They are destroyed as soon as the call has ended or was cancelled. Jobs from one
   /// outside thread start in the order in which they were submitted. **Python:** as there.
   /// **Cancellation:** Future::cancel() before it starts, Future::request_stop() at any time.
-  /// @throws RuntimeError after shutdown(), BrokenExecutor, std::invalid_argument for a null callable
+  /// @throws RuntimeError after shutdown(), BrokenExecutor, std::invalid_argument for a null
+  /// callable
   template <class F, class... A>
-  requires(!std::same_as<std::remove_cvref_t<F>, SubmitOptions> && detail::Submittable<F, A...>)
+    requires(!std::same_as<std::remove_cvref_t<F>, SubmitOptions> && detail::Submittable<F, A...>)
   Future<SubmitResult<F, A...>> submit(F&& fn, A&&... args) {
     detail::refuse_null(fn, "submit()");
     return detail::submit_job(*core_, SubmitOptions(), detail::NoName(), std::forward<F>(fn),
@@ -51,26 +52,27 @@ class Executor {
   }
   /// As above, with a name, a priority and more.
   template <class F, class... A>
-  requires detail::Submittable<F, A...>
-  Future<SubmitResult<F, A...>> submit(SubmitOptions options, F&& fn, A&&... args) {
-    detail::refuse_null(fn, "submit()");
-    return detail::submit_job(*core_, options, detail::JobName{std::string(options.name)},
-                              std::forward<F>(fn), std::forward<A>(args)...);
-  }
+    requires detail::Submittable<F, A...> Future<SubmitResult<F, A...>> submit(
+        SubmitOptions options, F&& fn, A&&... args) {
+      detail::refuse_null(fn, "submit()");
+      return detail::submit_job(*core_, options, detail::JobName{std::string(options.name)},
+                                std::forward<F>(fn), std::forward<A>(args)...);
+    }
 
   /// fn(x, y...) for the elements of the inputs side by side, as a range of results in their order.
   ///
-  /// Everything is submitted before this returns; it stops at the shortest input. Move-only elements
-  /// and results will do. See MapResults on errors and on leaving early. **Python:** as there.
+  /// Everything is submitted before this returns; it stops at the shortest input. Move-only
+  /// elements and results will do. See MapResults on errors and on leaving early. **Python:** as
+  /// there.
   /// @throws what submit() throws, and what the inputs' iterators throw
   template <class F, std::ranges::input_range... Rs>
-  requires(sizeof...(Rs) > 0 && detail::Submittable<F, std::ranges::range_value_t<Rs>...>)
+    requires(sizeof...(Rs) > 0 && detail::Submittable<F, std::ranges::range_value_t<Rs>...>)
   MapResults<SubmitResult<F, std::ranges::range_value_t<Rs>...>> map(F&& fn, Rs&&... inputs) {
     return map(MapOptions(), std::forward<F>(fn), std::forward<Rs>(inputs)...);
   }
   /// As above, with a timeout, chunks and a bound on what is in flight.
   template <class F, std::ranges::input_range... Rs>
-  requires(sizeof...(Rs) > 0 && detail::Submittable<F, std::ranges::range_value_t<Rs>...>)
+    requires(sizeof...(Rs) > 0 && detail::Submittable<F, std::ranges::range_value_t<Rs>...>)
   MapResults<SubmitResult<F, std::ranges::range_value_t<Rs>...>> map(MapOptions options, F&& fn,
                                                                      Rs&&... inputs) {
     detail::refuse_null(fn, "map()");
@@ -84,8 +86,8 @@ class Executor {
 
   /// Takes no more jobs; those accepted still run, unless they are cancelled here.
   ///
-  /// May be called again and from several threads; each one that waits returns when all is done. In a
-  /// worker of this executor it does not wait, as it would wait for itself. **Python:** as there.
+  /// May be called again and from several threads; each one that waits returns when all is done. In
+  /// a worker of this executor it does not wait, as it would wait for itself. **Python:** as there.
   virtual void shutdown(ShutdownOptions options = ShutdownOptions()) = 0;
 
  protected:

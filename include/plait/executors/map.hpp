@@ -12,8 +12,8 @@
 
 namespace plait {
 
-/// A chunksize that lets map() choose: large enough that a chunk outweighs what submitting it costs,
-/// small enough that every worker gets many.
+/// A chunksize that lets map() choose: large enough that a chunk outweighs what submitting it
+/// costs, small enough that every worker gets many.
 inline constexpr std::size_t auto_chunksize = static_cast<std::size_t>(-1);
 
 /// The keyword arguments of map().
@@ -26,15 +26,16 @@ struct MapOptions {
   std::optional<std::size_t> buffersize{};
 };
 
-/// The results of map(), an input range in the order of the inputs. Dropping it cancels what has not
-/// started.
+/// The results of map(), an input range in the order of the inputs. Dropping it cancels what has
+/// not started.
 ///
 /// @snippet samples/03_map.cpp map
 ///
 /// An element whose call threw throws where it is read, and the iteration can go on after it, in a
 /// chunk too. Waiting for an element helps as Future::result() does. Elements are given by value:
-/// copied, or moved out where they cannot be copied; a call that returns nothing gives std::monostate.
-/// With `buffersize` the inputs are read while the results are, and must live as long.
+/// copied, or moved out where they cannot be copied; a call that returns nothing gives
+/// std::monostate. With `buffersize` the inputs are read while the results are, and must live as
+/// long.
 ///
 /// **Python:** the iterator that map() returns, which ends at the first error.
 /// **Threads:** one at a time. Calls run at the same time and share one copy of the callable.
@@ -47,8 +48,8 @@ class MapResults {
     using difference_type = std::ptrdiff_t;
     using value_type = typename detail::MapFeed<T>::Element;
 
-    /// Blocks until this element is done. @throws what its call threw; TimeoutError, which also ends
-    /// the range; CancelledError
+    /// Blocks until this element is done. @throws what its call threw; TimeoutError, which also
+    /// ends the range; CancelledError
     value_type operator*() const { return feed_->current(); }
     /// Goes on to the next one, read or not; does not wait for it.
     iterator& operator++() {

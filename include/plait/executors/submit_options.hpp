@@ -10,10 +10,10 @@ namespace plait {
 
 /// The keyword arguments of submit(). **Python:** none of them.
 struct SubmitOptions {
-  std::string_view name{};             ///< for messages; copied at once
-  int priority = 0;                    ///< higher starts first; see ThreadPoolExecutor
-  std::optional<Duration> timeout{};   ///< process pools only
-  int retries = 0;                     ///< process pools only
+  std::string_view name{};            ///< for messages; copied at once
+  int priority = 0;                   ///< higher starts first; see ThreadPoolExecutor
+  std::optional<Duration> timeout{};  ///< process pools only
+  int retries = 0;                    ///< process pools only
 };
 
 /// The keyword arguments of shutdown().

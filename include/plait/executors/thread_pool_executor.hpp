@@ -32,26 +32,28 @@ struct ThreadPoolOptions {
 ///
 /// @snippet samples/01_submit.cpp submit
 ///
-/// Threads start on demand, an idle one is reused first. Jobs start in the order of submit(); those of
-/// a higher `SubmitOptions::priority` before all others, FIFO within one priority. No job starves: of
-/// every 256 that a worker starts, one is chosen without regard to priority. Jobs submitted by a
-/// worker go to its own queue, from which idle workers steal.
+/// Threads start on demand, an idle one is reused first. Jobs start in the order of submit(); those
+/// of a higher `SubmitOptions::priority` before all others, FIFO within one priority. No job
+/// starves: of every 256 that a worker starts, one is chosen without regard to priority. Jobs
+/// submitted by a worker go to its own queue, from which idle workers steal.
 ///
-/// A worker that waits for a job of its own pool runs it in place if it has not started, and sleeps if
-/// it has; it never runs a job it does not wait for. A wait that can never end throws DeadlockError.
+/// A worker that waits for a job of its own pool runs it in place if it has not started, and sleeps
+/// if it has; it never runs a job it does not wait for. A wait that can never end throws
+/// DeadlockError.
 ///
-/// With `max_queue`, submit() from outside waits for room; from one of the pool's own workers it runs
-/// the job in place instead, so a bounded pool cannot lock itself up.
+/// With `max_queue`, submit() from outside waits for room; from one of the pool's own workers it
+/// runs the job in place instead, so a bounded pool cannot lock itself up.
 ///
 /// **Python:** concurrent.futures.ThreadPoolExecutor. **Threads:** any may call any member.
 /// **Cancellation:** request_stop() sets the std::stop_token of a running job and interrupts its
 /// thread for Boost.Thread's interruption points; a job that ends by boost::thread_interrupted is
 /// cancelled. **Process:** exit() first runs what was accepted; called in a job it fails that job,
-/// cancels the queue and waits for the others. A child made by fork() has no workers: there submit()
-/// and waiting throw RuntimeError, and the destructor does nothing.
+/// cancels the queue and waits for the others. A child made by fork() has no workers: there
+/// submit() and waiting throw RuntimeError, and the destructor does nothing.
 class ThreadPoolExecutor : public Executor {
  public:
-  /// A pool of `max_workers` threads; 0: the default. @throws std::invalid_argument for absurd numbers
+  /// A pool of `max_workers` threads; 0: the default. @throws std::invalid_argument for absurd
+  /// numbers
   explicit ThreadPoolExecutor(std::size_t max_workers = 0);
   /// A pool as `options` say.
   explicit ThreadPoolExecutor(ThreadPoolOptions options);

@@ -1,4 +1,5 @@
-// A program that leaves a pool in an unusual way: run as `pool_scenarios NAME` by the tests of exit and fork.
+// A program that leaves a pool in an unusual way: run as `pool_scenarios NAME` by the tests of exit
+// and fork.
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +16,8 @@
 namespace plait::test {
 namespace {
 
-// Opened when exit has begun: what passes it has run during exit. Never destroyed, as jobs outlive main.
+// Opened when exit has begun: what passes it has run during exit. Never destroyed, as jobs outlive
+// main.
 Gate& exit_gate() {
   static auto* gate = new Gate;
   return *gate;

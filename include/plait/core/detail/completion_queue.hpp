@@ -10,8 +10,8 @@
 
 namespace plait::detail {
 
-/// Watches several distinct states from its construction to its end. One thread uses it; the states,
-/// which the caller keeps alive, may end in any thread. A moved-from queue watches nothing.
+/// Watches several distinct states from its construction to its end. One thread uses it; the
+/// states, which the caller keeps alive, may end in any thread. A moved-from queue watches nothing.
 class CompletionQueue {
  public:
   CompletionQueue(std::vector<FutureState*> states, std::optional<Duration> timeout);
@@ -34,10 +34,10 @@ class CompletionQueue {
   bool help_one();
 
   std::vector<FutureState*> states_;
-  Shared* shared_;              // counted: one for this, one for every state that may still notify
-  Deadline deadline_;           // const after construction
-  std::size_t remaining_;       // states not given yet
-  std::size_t help_cursor_ = 0; // states before it need no help
+  Shared* shared_;               // counted: one for this, one for every state that may still notify
+  Deadline deadline_;            // const after construction
+  std::size_t remaining_;        // states not given yet
+  std::size_t help_cursor_ = 0;  // states before it need no help
 };
 
 }  // namespace plait::detail

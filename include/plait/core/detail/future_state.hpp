@@ -43,7 +43,8 @@ class Waiter {
 /// seen, under it, that the job is pending or running; an owner's destructor takes that mutex too.
 class JobOwner {
  public:
-  /// Runs in: one of the owner's own threads, which needs `job`. Claims and runs it if it is pending.
+  /// Runs in: one of the owner's own threads, which needs `job`. Claims and runs it if it is
+  /// pending.
   virtual bool help(FutureState& job) = 0;
   /// Runs in: any thread, owners_mutex() held. Throws where a wait for `job` can never end.
   virtual void check_wait(const FutureState& job) const = 0;
@@ -144,10 +145,10 @@ class FutureState {
   Waiter* unlink_first(Match match) noexcept;
   bool sleep_until(Deadline deadline);
 
-  StateWord word_;               // see state_word.hpp
-  JobOwner* const owner_;        // const after construction; who may follow it: JobOwner
-  Waiter* waiters_ = nullptr;    // newest first; guarded by list_locked, immutable once done
-  std::exception_ptr error_;     // written by who ends it, before that; immutable once done
+  StateWord word_;             // see state_word.hpp
+  JobOwner* const owner_;      // const after construction; who may follow it: JobOwner
+  Waiter* waiters_ = nullptr;  // newest first; guarded by list_locked, immutable once done
+  std::exception_ptr error_;   // written by who ends it, before that; immutable once done
 };
 
 /// A counted handle to a state.

@@ -45,7 +45,7 @@ constexpr bool transition_allowed(Phase from, Phase to) {
 
 /// Facts about a state that are independent of its phase.
 enum Flag : std::uint32_t {
-  has_waiters = 1U << 8,      ///< the list of waiters is not empty; set and cleared under `list_locked`
+  has_waiters = 1U << 8,  ///< the list of waiters is not empty; set and cleared under `list_locked`
   has_sleepers = 1U << 9,     ///< a thread sleeps, or is about to, on this word: end with a wake-up
   stop_requested = 1U << 10,  ///< request_stop() reached the running work
   retrieved = 1U << 11,       ///< somebody asked for the error, so it is not lost
@@ -115,8 +115,8 @@ class StateWord {
 
   /// The half that holds phase and flags, for the kernel to compare and sleep on.
   const std::uint32_t* futex_address() const {
-    // SAFETY: the kernel reads these four bytes atomically, this program never through this pointer;
-    // a lock-free 64-bit atomic is laid out as its value.
+    // SAFETY: the kernel reads these four bytes atomically, this program never through this
+    // pointer; a lock-free 64-bit atomic is laid out as its value.
     static_assert(std::atomic<std::uint64_t>::is_always_lock_free &&
                   std::endian::native == std::endian::little);
     return reinterpret_cast<const std::uint32_t*>(&bits_);

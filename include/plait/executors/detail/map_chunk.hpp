@@ -61,9 +61,7 @@ class ChunkCall {
   ChunkCall(std::shared_ptr<MapShared<Fn>> shared, std::vector<Arguments> inputs)
       : shared_(std::move(shared)), inputs_(std::move(inputs)) {}
 
-  ChunkResults<Element> operator()()
-  requires std::invocable<Fn&, Inputs...>
-  {
+  ChunkResults<Element> operator()() requires std::invocable<Fn&, Inputs...> {
     return run([this](Arguments& arguments) -> decltype(auto) {
       return std::apply(
           [this](Inputs&... inputs) -> decltype(auto) {
@@ -72,9 +70,8 @@ class ChunkCall {
           arguments);
     });
   }
-  ChunkResults<Element> operator()(std::stop_token token)
-  requires(!std::invocable<Fn&, Inputs...>)
-  {
+  ChunkResults<Element> operator()(std::stop_token token) requires(
+      !std::invocable<Fn&, Inputs...>) {
     return run([&](Arguments& arguments) -> decltype(auto) {
       return std::apply(
           [&](Inputs&... inputs) -> decltype(auto) {

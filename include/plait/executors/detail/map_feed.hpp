@@ -31,9 +31,9 @@ class ChunkPlan {
   std::size_t next(std::size_t in_flight);
 
  private:
-  std::size_t chunk_;     // the size of the next chunk
-  std::size_t max_chunk_; // where chunk_ stops growing
-  std::size_t buffer_;    // the bound on what is in flight
+  std::size_t chunk_;      // the size of the next chunk
+  std::size_t max_chunk_;  // where chunk_ stops growing
+  std::size_t buffer_;     // the bound on what is in flight
 };
 
 /// Everything about one map() but the types of the callable and the inputs.
@@ -178,9 +178,9 @@ class MapFeedOf final : public MapFeed<T> {
     }
     const std::size_t count = inputs.size();
     if (count > 0) {
-      this->chunks_.push_back(
-          {.future = submit_job(*core_, SubmitOptions(), NoName(), Call(shared_, std::move(inputs))),
-           .size = count});
+      this->chunks_.push_back({.future = submit_job(*core_, SubmitOptions(), NoName(),
+                                                    Call(shared_, std::move(inputs))),
+                               .size = count});
     }
     return count;
   }

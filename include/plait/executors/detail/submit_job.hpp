@@ -12,8 +12,8 @@ namespace plait::detail {
 
 /// Submits fn(args...) to `core`; what Executor::submit() and map() share.
 template <class Name, class F, class... A>
-Future<SubmitResult<F, A...>> submit_job(ExecutorCore& core, const SubmitOptions& options, Name name,
-                                         F&& fn, A&&... args) {
+Future<SubmitResult<F, A...>> submit_job(ExecutorCore& core, const SubmitOptions& options,
+                                         Name name, F&& fn, A&&... args) {
   using T = SubmitResult<F, A...>;
   // The item is made with two references: one for the future, one for the queue.
   auto* const item = new WorkItem<T, Name, std::decay_t<F>, std::decay_t<A>...>(

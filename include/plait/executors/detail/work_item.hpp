@@ -14,15 +14,15 @@
 
 namespace plait {
 
-/// What a callable submitted to an executor returns, undecayed: fn(args...), or where that cannot be
-/// called, fn(std::stop_token, args...).
+/// What a callable submitted to an executor returns, undecayed: fn(args...), or where that cannot
+/// be called, fn(std::stop_token, args...).
 template <class F, class... A>
 struct submit_result {
   using type = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
 };
 template <class F, class... A>
-requires(std::invocable<std::decay_t<F>, std::stop_token, std::decay_t<A>...> &&
-         !std::invocable<std::decay_t<F>, std::decay_t<A>...>)
+  requires(std::invocable<std::decay_t<F>, std::stop_token, std::decay_t<A>...> &&
+           !std::invocable<std::decay_t<F>, std::decay_t<A>...>)
 struct submit_result<F, A...> {
   using type = std::invoke_result_t<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
 };
@@ -54,8 +54,8 @@ struct NoStopSource {
   static constexpr bool request_stop() { return true; }
 };
 
-/// One submitted call. Fn and Args are decayed; they are destroyed as soon as the call has returned,
-/// or the job was cancelled, so that nothing they hold lives as long as the future.
+/// One submitted call. Fn and Args are decayed; they are destroyed as soon as the call has
+/// returned, or the job was cancelled, so that nothing they hold lives as long as the future.
 template <class T, class Name, class Fn, class... Args>
 class WorkItem final : public ValueState<T> {
  public:
