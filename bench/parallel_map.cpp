@@ -20,6 +20,8 @@ using bench::NextToNothing;
 
 constexpr int workers = 2;
 constexpr std::size_t dear_share = 100;  // one element in so many is dear
+constexpr std::size_t in_flight = std::size_t{1}
+                                  << 17;  // so that memory is used again, not more of it
 
 std::vector<int> cheap_input(std::size_t count) {
   std::vector<int> input(count);
@@ -62,7 +64,7 @@ double loop_nanoseconds(Function function, const std::vector<int>& in, std::vect
 struct Case {
   std::string name;
   std::vector<int> input;
-  plait::MapOptions options;
+  std::size_t chunksize;
   Grain grain;
   std::optional<double> aim;
 };
@@ -74,24 +76,26 @@ void measure(bench::Report& report, Function function, const Case& load) {
   std::vector<int> expected(in.size());
   loop_nanoseconds(function, in, expected);
   const auto per_element = [&](auto fill) {
-    return [&, fill] {
+    return [&in, &expected, fill] {
       std::vector<int> out(in.size(), 0);
       const double elapsed = fill(out);
       bench::require(out == expected, "the mapped elements");
       return elapsed / static_cast<double>(out.size());
     };
   };
-  const auto plait = per_element([&](std::vector<int>& out) {
-    return plait_map_nanoseconds(function, in, out, load.options);
-  });
-  const auto tbb = per_element([&](std::vector<int>& out) {
+  const auto ours = [&](std::optional<std::size_t> buffersize) {
+    const plait::MapOptions options{.chunksize = load.chunksize, .buffersize = buffersize};
+    return per_element(
+        [=, &in](auto& out) { return plait_map_nanoseconds(function, in, out, options); });
+  };
+  const auto tbb = per_element([&](auto& out) {
     return bench::tbb_map_nanoseconds(function, in, out, workers, load.grain);
   });
-  const auto loop =
-      per_element([&](std::vector<int>& out) { return loop_nanoseconds(function, in, out); });
-  report.measure(
-      load.name,
-      {{"plait", plait}, {"oneTBB parallel_for", tbb, load.aim}, {"one thread, a loop", loop}});
+  const auto loop = per_element([&](auto& out) { return loop_nanoseconds(function, in, out); });
+  report.measure(load.name, {{"plait", ours(in_flight)},
+                             {"oneTBB parallel_for", tbb, load.aim},
+                             {"plait, no buffersize", ours({})},
+                             {"one thread, a loop", loop}});
 }
 
 }  // namespace
@@ -105,20 +109,17 @@ int main(int argc, char** argv) {
       "ns an element", options);
 
   constexpr double aim = 1.1;
+  constexpr auto chunks = plait::auto_chunksize;
+  constexpr auto split = Grain::automatic;
   constexpr CheapOrDear work;
-  const plait::MapOptions chunks{.chunksize = plait::auto_chunksize};
-  const plait::MapOptions singles{.chunksize = 1};
-  measure(report, work, {"all cheap", cheap_input(many), chunks, Grain::automatic, aim});
-  measure(report, work,
-          {"1 % dear, scattered", dear_scattered(many), chunks, Grain::automatic, aim});
-  measure(report, work,
-          {"1 % dear, all in front", dear_in_front(many), chunks, Grain::automatic, aim});
-  measure(report, NextToNothing(),
-          {"next to nothing an element", cheap_input(many), chunks, Grain::automatic, {}});
+  measure(report, work, {"all cheap", cheap_input(many), chunks, split, aim});
+  measure(report, work, {"1 % dear, scattered", dear_scattered(many), chunks, split, aim});
+  measure(report, work, {"1 % dear, all in front", dear_in_front(many), chunks, split, aim});
+  measure(report, NextToNothing(), {"next to nothing", cheap_input(many), chunks, split, {}});
   measure(report, work,
           {"each element a job (" + std::to_string(fewer) + ")",
            cheap_input(fewer),
-           singles,
+           1,
            Grain::each_element_a_task,
            {}});
 }

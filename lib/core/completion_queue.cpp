@@ -2,7 +2,6 @@
 #include <plait/core/detail/completion_queue.hpp>
 
 #include <algorithm>
-#include <deque>
 #include <stdexcept>
 #include <string>
 
@@ -23,7 +22,7 @@ class CompletionQueue::Shared {
     for (std::size_t place = 0; place < states.size(); ++place) {
       nodes_[place].shared = this;
       ++references_;
-      if (!states[place]->add_waiter(nodes_[place])) finished(place);
+      if (!states[place]->add_waiter(nodes_[place])) finished(nodes_[place]);
     }
   }
 
@@ -37,22 +36,22 @@ class CompletionQueue::Shared {
 
   std::optional<std::size_t> pop() {
     MutexLock lock(mutex_);
-    if (finished_.empty()) return {};
-    const std::size_t place = finished_.front();
-    finished_.pop_front();
-    return place;
+    if (!first_finished_) return {};
+    const Node* const node = first_finished_;
+    first_finished_ = node->next_finished;
+    return static_cast<std::size_t>(node - nodes_.data());
   }
 
   bool empty() {
     MutexLock lock(mutex_);
-    return finished_.empty();
+    return !first_finished_;
   }
 
   // Runs in: the thread of the queue. False: the deadline has passed.
   bool sleep_until(Deadline deadline) {
     {
       MutexLock lock(mutex_);
-      if (!finished_.empty()) return true;
+      if (first_finished_) return true;
       asleep_ = 1;
     }
     return futex_wait(futex_address(), 1, deadline);
@@ -60,10 +59,10 @@ class CompletionQueue::Shared {
 
  private:
   struct Node final : Waiter {
-    void notify(FutureState&) noexcept override {
-      shared->finished(static_cast<std::size_t>(this - shared->nodes_.data()));
-    }
-    Shared* shared = nullptr;
+    void notify(FutureState&) noexcept override { shared->finished(*this); }
+
+    Shared* shared = nullptr;       // const after construction
+    Node* next_finished = nullptr;  // guarded by the queue's mutex_
   };
 
   const std::uint32_t* futex_address() const {
@@ -73,11 +72,12 @@ class CompletionQueue::Shared {
   }
 
   // Runs in: any thread.
-  void finished(std::size_t place) noexcept {
+  void finished(Node& node) noexcept {
     bool wake = false;
     {
       MutexLock lock(mutex_);
-      finished_.push_back(place);
+      (first_finished_ ? last_finished_->next_finished : first_finished_) = &node;
+      last_finished_ = &node;
       wake = asleep_.exchange(0) == 1;
     }
     if (wake) futex_wake(futex_address(), 1);
@@ -90,7 +90,9 @@ class CompletionQueue::Shared {
 
   std::vector<Node> nodes_;  // each linked into its state until that is done or abandon()
   Mutex mutex_;
-  std::deque<std::size_t> finished_ PLAIT_TSA(guarded_by(mutex_));
+  // Those that pop() has not given yet, linked and not copied: an end must not need memory.
+  Node* first_finished_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;
+  Node* last_finished_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;  // valid while there is a first
   // One for the queue, one for each node that will be notified; who drops the last one deletes.
   std::atomic<std::uint32_t> references_{1};
   // 1: the queue's thread sleeps or is about to. Set by it and taken back by who finishes, both
@@ -173,7 +175,9 @@ std::vector<std::size_t> distinct(std::span<FutureState* const> states, const ch
     places[place] = place;
   }
   const auto by_state = [&](std::size_t place) { return states[place]; };
-  std::ranges::stable_sort(places, std::less<>(), by_state);
+  std::ranges::sort(places, std::less<>(), [&](std::size_t place) {
+    return std::pair(states[place], place);  // the first of equal ones stays first
+  });
   const auto repeated = std::ranges::unique(places, std::equal_to<>(), by_state);
   places.erase(repeated.begin(), repeated.end());
   std::ranges::sort(places);

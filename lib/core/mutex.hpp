@@ -1,6 +1,7 @@
 // A mutex that Clang's thread safety analysis understands, and the macro that tells it.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -43,6 +44,12 @@ class ConditionVariable {
   void wait(Mutex& mutex) PLAIT_TSA(requires_capability(mutex)) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
+    lock.release();
+  }
+  void wait_for(Mutex& mutex, std::chrono::milliseconds timeout)
+      PLAIT_TSA(requires_capability(mutex)) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait_for(lock, timeout);
     lock.release();
   }
   void notify_one() noexcept { condition_.notify_one(); }

@@ -92,6 +92,12 @@ BlockedThread* BlockedThread::who_runs(const FutureState& job) {
   return thread;
 }
 
+BlockedThread* BlockedThread::who_blocks_queue_of(const FutureState& job) {
+  BlockedThread* thread = blocked_threads;
+  while (thread && (thread->owner_ != job.owner() || thread->visited_)) thread = thread->next_;
+  return thread;
+}
+
 // Follows one stuck job from worker to worker until it meets a worker again.
 std::string BlockedThread::describe_cycle() {
   std::string text = "deadlock: " + top_->job->describe();
@@ -101,7 +107,11 @@ std::string BlockedThread::describe_cycle() {
     const FutureState& job = *thread->jobs_.front();
     text += " waits for " + job.describe();
     thread = who_runs(job);
-    if (thread) thread->describe_chain_to_top(job, text);
+    if (thread) {
+      thread->describe_chain_to_top(job, text);
+    } else if ((thread = who_blocks_queue_of(job))) {
+      text += ", which is queued behind " + thread->top_->job->describe();
+    }
   }
   for (thread = blocked_threads; thread; thread = thread->next_) thread->visited_ = false;
   return text +
@@ -116,6 +126,15 @@ void BlockedThread::describe_chain_to_top(const FutureState& job, std::string& t
     chain.insert(0, " which waits for " + frame->job->describe());
   }
   text += chain;
+}
+
+std::size_t count_blocked_threads(const JobOwner& owner) {
+  MutexLock lock(owners_mutex());
+  std::size_t count = 0;
+  for (const BlockedThread* thread = blocked_threads; thread; thread = thread->next()) {
+    count += thread->owner() == &owner;
+  }
+  return count;
 }
 
 void forget_blocked_threads() noexcept { blocked_threads = nullptr; }

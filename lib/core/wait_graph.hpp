@@ -48,11 +48,16 @@ class BlockedThread {
   BlockedThread(const BlockedThread&) = delete;
   BlockedThread& operator=(const BlockedThread&) = delete;
 
+  // For count_blocked_threads().
+  const JobOwner* owner() const noexcept { return owner_; }
+  const BlockedThread* next() const noexcept { return next_; }
+
  private:
   bool can_go_on();
   static bool can_end(const FutureState& job);
   static bool queued_job_can_start(const FutureState& job);
   static BlockedThread* who_runs(const FutureState& job);
+  static BlockedThread* who_blocks_queue_of(const FutureState& job);
   std::string describe_cycle();
   void describe_chain_to_top(const FutureState& job, std::string& text) const;
 
@@ -62,6 +67,9 @@ class BlockedThread {
   bool visited_ = false;           // guarded by owners_mutex(): on the path of the present search
   BlockedThread* next_ = nullptr;  // guarded by owners_mutex(): the list of all blocked workers
 };
+
+/// How many workers of `owner` sleep, without a deadline, until others are done.
+std::size_t count_blocked_threads(const JobOwner& owner);
 
 /// Runs in: the child of a fork(), where no other thread lives, owners_mutex() held.
 void forget_blocked_threads() noexcept;

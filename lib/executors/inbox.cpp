@@ -2,6 +2,7 @@
 #include "executors/inbox.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace plait::detail {
 namespace {
@@ -51,17 +52,21 @@ FutureState* Inbox::pop_ready() {
   return job;
 }
 
-FutureState* Inbox::take(WorkStealingDeque& own, std::size_t workers) {
-  if (empty()) return nullptr;
-  MutexLock lock(mutex_);
-  if (!oldest_ && arrived_.load() != closed_marker()) collect(arrived_.exchange(nullptr));
-  if (!oldest_) return nullptr;
-  const std::size_t ready = ready_.load();
-  const std::size_t extra = std::min(max_batch - 1, (ready - 1) / (2 * workers));
-  FutureState* const job = pop_ready();
-  own.push_n(extra, [this]() PLAIT_TSA(requires_capability(mutex_)) { return pop_ready(); });
-  ready_ = ready - 1 - extra;
-  return job;
+bool Inbox::refill(WorkStealingDeque& own, std::size_t workers) {
+  if (empty()) return false;
+  std::array<FutureState*, max_batch> share;
+  std::size_t count = 0;
+  {
+    MutexLock lock(mutex_);
+    if (!oldest_ && arrived_.load() != closed_marker()) collect(arrived_.exchange(nullptr));
+    if (!oldest_) return false;
+    const std::size_t ready = ready_.load();
+    const std::size_t fair_share = 1 + (ready - 1) / (2 * std::max<std::size_t>(1, workers));
+    for (; count < std::min(max_batch, fair_share); ++count) share[count] = pop_ready();
+    ready_ = ready - count;
+  }
+  own.push_n(count, [next = share.begin()]() mutable { return *next++; });
+  return true;
 }
 
 FutureState* Inbox::take_one() {

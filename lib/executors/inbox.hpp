@@ -19,8 +19,9 @@ class Inbox {
  public:
   /// Runs in: any thread. Takes over one reference. False: closed, and the reference stays.
   bool push(FutureState& job) noexcept;
-  /// Runs in: a worker. The oldest job; more of them go into `own`. Null: there is none.
-  FutureState* take(WorkStealingDeque& own, std::size_t workers);
+  /// Runs in: a worker. Moves the oldest jobs to the newest end of `own`: this worker's share, of
+  /// `workers`, of what there is. False: there is nothing.
+  bool refill(WorkStealingDeque& own, std::size_t workers);
   /// Runs in: a worker that ends. Puts a job back, even when closed.
   void put_back(FutureState& job);
   /// Runs in: any thread. The oldest job; null: there is none.

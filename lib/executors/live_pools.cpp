@@ -34,7 +34,7 @@ void finish_all_pools() {
     }
   }
   for (const auto& pool : pools) {
-    if (Worker::current(*pool)) {
+    if (working_thread.top) {
       pool->exit_called_in_job();
     } else {
       pool->shutdown({});

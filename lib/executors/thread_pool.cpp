@@ -42,13 +42,23 @@ void ThreadPool::enqueue(JobRef job, const SubmitOptions& options) {
         "std::stop_token and wait with result(timeout)");
   }
   if (stage_ != Stage::open || forked()) refuse();
+  ensure_first_worker();
+  FutureState& state = *job;  // the submitter's future keeps it
   Worker* const self = Worker::current(*this);
-  if (growing()) grow_for_new_job();
-  if (room_.reserve(!self)) {
-    push(std::move(job), options, self);
+  const bool has_room = room_.reserve(!self);
+  if (!has_room && (!self || stage_ != Stage::open)) refuse();
+  count_unfinished(state);
+  if (has_room) {
+    try {
+      push(std::move(job), options, self);
+    } catch (...) {
+      room_.release();
+      job_ended(state);
+      throw;
+    }
+    grow_if_needed();    // [GROW-1]
     idle_.notify_one();  // [SLEEP-2]
   } else {
-    if (!self) refuse();
     room_.overbook();
     self->run_queued(*job.detach());
   }
@@ -77,10 +87,34 @@ void ThreadPool::refuse() const {
   throw RuntimeError("cannot schedule new futures after shutdown");
 }
 
-void ThreadPool::grow_for_new_job() {
-  if (++unfinished_ <= static_cast<std::ptrdiff_t>(num_threads_.load())) return;
+// ---------------------------------------------------------------- growing
+
+void ThreadPool::ensure_first_worker() {
+  if (num_threads_ > 0) return;
   MutexLock lock(mutex_);
-  if (stage_ == Stage::open && growing()) start_worker();
+  if (num_threads_ == 0 && growing() && stage_ == Stage::open) start_worker();
+}
+
+void ThreadPool::count_unfinished(FutureState& job) noexcept {
+  if (!growing()) return;
+  job.mark_counted();
+  ++unfinished_;
+}
+
+bool ThreadPool::needs_worker() const noexcept {
+  const std::size_t threads = num_threads_;
+  return threads < max_workers_ &&
+         (unfinished_ > static_cast<std::ptrdiff_t>(threads) || busy_workers() >= threads);
+}
+
+void ThreadPool::grow_if_needed() noexcept {
+  if (!growing() || !needs_worker()) return;
+  try {
+    MutexLock lock(mutex_);
+    if (stage_ == Stage::open && needs_worker()) start_worker();
+  } catch (const std::exception& error) {
+    log(LogLevel::debug, std::string("a pool goes on with the threads it has: ") + error.what());
+  }
 }
 
 // A pool that has workers goes on with those if the system gives it no more.
@@ -90,17 +124,22 @@ void ThreadPool::start_worker() {
   WorkerList::Entry& entry = free != entries.end() ? *free : workers_.add(*this);
   if (entry.thread == Thread::ended) entry.worker->join();
   entry.thread = Thread::none;
+  const std::string name =
+      options_.thread_name_prefix + "_" + std::to_string(entry.worker->index());
+  ++num_threads_;  // before the thread looks at it
   try {
-    const std::string name =
-        options_.thread_name_prefix + "_" + std::to_string(entry.worker->index());
     entry.worker->start(shared_from_this(), name, options_.stack_size);
+    entry.thread = Thread::runs;
   } catch (const std::exception& error) {
-    if (num_threads_ > 0) return;
+    if (--num_threads_ > 0) return;
     throw RuntimeError(std::string("the pool could not start its first thread: ") + error.what() +
                        ". Raise the limit on threads, or end some.");
   }
-  entry.thread = Thread::runs;
-  ++num_threads_;
+}
+
+std::size_t ThreadPool::busy_workers() const noexcept {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(workers_.view(), [](auto* worker) { return worker->busy(); }));
 }
 
 // ---------------------------------------------------------------- for workers
@@ -131,12 +170,6 @@ FutureState* ThreadPool::steal_for(const Worker& thief) {
   return nullptr;
 }
 
-// The jobs that the usual order could pass over for ever, by turns: those of low priority, and
-// those from outside where jobs of high priority or of the workers' own never end.
-FutureState* ThreadPool::take_passed_over(std::uint32_t turn) {
-  return turn % 2 == 0 ? lanes_.pop_oldest() : inbox_.take_one();
-}
-
 bool ThreadPool::has_jobs() const noexcept {
   return !inbox_.empty() || lanes_.size() > 0 ||
          std::ranges::any_of(workers_.view(), [](auto* worker) { return worker->has_jobs(); });
@@ -155,9 +188,21 @@ void ThreadPool::retire() {
   --num_threads_;
 }
 
+void ThreadPool::worker_arrived() { MutexLock lock(mutex_); }
+
 void ThreadPool::worker_left(const Worker& worker) {
   MutexLock lock(mutex_);
   workers_.entries()[worker.index()].thread = Thread::ended;
+  thread_ended_.notify_all();
+}
+
+void ThreadPool::job_started(bool on_top) noexcept {
+  room_.release();
+  if (!on_top && growing() && has_jobs()) grow_if_needed();  // [GROW-2]
+}
+
+void ThreadPool::job_ended(const FutureState& job) noexcept {
+  if (job.snapshot().has(counted)) --unfinished_;
 }
 
 // ---------------------------------------------------------------- for jobs
@@ -168,11 +213,11 @@ void ThreadPool::check_wait(const FutureState&) const {
   if (forked()) refuse();
 }
 
-void ThreadPool::job_cancelled(FutureState&) noexcept {
+void ThreadPool::job_cancelled(FutureState& job) noexcept {
   if (forked()) return;  // there is no queue to be kept right
   ++cancelled_;
   room_.release();
-  job_ended();
+  job_ended(job);
 }
 
 // ---------------------------------------------------------------- size
@@ -184,8 +229,11 @@ void ThreadPool::resize(std::size_t max_workers) {
     MutexLock lock(mutex_);
     max_workers_ = max_workers;
     if (stage_ != Stage::open) return;
-    unfinished_ = static_cast<std::ptrdiff_t>(num_threads_ + waiting);
-    for (std::size_t i = 0; i < waiting && growing(); ++i) start_worker();
+    while (growing() && num_threads_ < busy_workers() + waiting) {
+      const std::size_t before = num_threads_;
+      start_worker();
+      if (num_threads_ == before) break;  // the system gives no more
+    }
   }
   idle_.notify_all();  // surplus workers that sleep have to end
 }

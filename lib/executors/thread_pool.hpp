@@ -53,19 +53,17 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   IdleWorkers& idle() noexcept { return idle_; }
   bool initialize_worker();
   FutureState* steal_for(const Worker& thief);
-  FutureState* take_passed_over(std::uint32_t turn);
   bool has_jobs() const noexcept;
   bool sealed() const noexcept { return sealed_; }
   bool wants_workers_to_end() const noexcept { return sealed_ || num_threads_ > max_workers_; }
   bool retire_surplus();
   void retire();
+  void worker_arrived();
   void worker_left(const Worker& worker);
-  void job_started() { room_.release(); }
-  void job_ended() noexcept {
-    if (growing()) --unfinished_;
-  }
+  void job_started(bool on_top) noexcept;
+  void job_ended(const FutureState& job) noexcept;
 
-  /// Runs in: a worker of this pool that has called exit(). Its jobs fail, as they never return.
+  /// Runs in: a job, of this or another pool, that has called exit() and so never returns.
   void exit_called_in_job();
 
  private:
@@ -82,7 +80,11 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   void close(Stage stage, std::string reason = {});
   [[noreturn]] void refuse() const;
   void push(JobRef job, const SubmitOptions& options, Worker* self);
-  void grow_for_new_job();
+  void ensure_first_worker();
+  void count_unfinished(FutureState& job) noexcept;
+  bool needs_worker() const noexcept;
+  void grow_if_needed() noexcept;
+  std::size_t busy_workers() const noexcept;
   void start_worker() PLAIT_TSA(requires_capability(mutex_));
   FutureState* take_any();
   void cancel_queued();
@@ -106,15 +108,16 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   // How many threads there may be, and are. Changed under mutex_, read by any thread.
   std::atomic<std::size_t> max_workers_;
   std::atomic<std::size_t> num_threads_{0};
-  // Jobs queued or running, kept only while the pool may grow: a new thread is started when there
-  // are more of them than threads. A worker subtracts its job before that is seen to be done, so
-  // who submits one job after the other meets an idle worker each time.
+  // Jobs that were submitted while the pool could grow and have not ended; they carry the flag
+  // `counted`. Any thread adds and subtracts. A worker subtracts its job before that is seen to be
+  // done, so who submits one job after the other meets an idle worker each time.
   std::atomic<std::ptrdiff_t> unfinished_{0};
   // Cancelled jobs that a queue still holds, as Worker::husks_.
   std::atomic<std::ptrdiff_t> cancelled_{0};
 
   mutable Mutex mutex_;
-  ConditionVariable joined_;                               // joining_ has changed
+  ConditionVariable joined_;        // joining_ has changed
+  ConditionVariable thread_ended_;  // an entry of workers_ became Thread::ended
   std::size_t joining_ PLAIT_TSA(guarded_by(mutex_)) = 0;  // threads that are being joined
   std::string broken_reason_ PLAIT_TSA(guarded_by(mutex_));
 };

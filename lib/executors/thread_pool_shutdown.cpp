@@ -1,4 +1,6 @@
 // The engine of ThreadPoolExecutor: shutdown, stop requests, and what happens to the jobs left.
+#include <algorithm>
+
 #include <plait/core/errors.hpp>
 
 #include "executors/thread_pool.hpp"
@@ -70,7 +72,7 @@ void ThreadPool::fail_queued(const std::string& reason) {
     if (job->start()) {
       room_.release();
       job->discard();
-      job_ended();
+      job_ended(*job);
       job->end(job->store_error(std::make_exception_ptr(BrokenThreadPool(reason))), true);
     } else {
       --cancelled_;
@@ -79,14 +81,29 @@ void ThreadPool::fail_queued(const std::string& reason) {
   }
 }
 
+// What is queued stays so and nobody is woken: main() must not run into its own end meanwhile.
 void ThreadPool::exit_called_in_job() {
-  for (RunFrame* frame = working_thread.top; frame; frame = frame->below) {
-    frame->job->end(frame->job->store_error(std::make_exception_ptr(
-        RuntimeError(frame->job->describe() + " called exit() and will never return"))));
+  const Worker* const self = Worker::current(*this);
+  if (self) {
+    max_workers_ = 0;  // workers end after their present job, as surplus
+  } else {
+    close(Stage::closed);
   }
-  working_thread.top = nullptr;
-  shutdown({.wait = false, .cancel_futures = true});
-  join_workers();
+  idle_.notify_all();
+  MutexLock lock(mutex_);
+  const auto others = [&](const WorkerList::Entry& entry) PLAIT_TSA(requires_capability(mutex_)) {
+    return entry.thread == Thread::runs && entry.worker.get() != self;
+  };
+  // Jobs that wait for others may wait for the one that never returns; they are not waited for.
+  while (static_cast<std::size_t>(std::ranges::count_if(workers_.entries(), others)) >
+         count_blocked_threads(*this)) {
+    thread_ended_.wait_for(mutex_, std::chrono::milliseconds(1));
+  }
+  for (auto& entry : workers_.entries()) {
+    if (entry.thread != Thread::ended) continue;
+    entry.thread = Thread::none;
+    entry.worker->join();
+  }
 }
 
 // ---------------------------------------------------------------- stop requests
@@ -97,7 +114,9 @@ void ThreadPool::interrupt(FutureState& job) noexcept {
 
 void ThreadPool::interruption_over() noexcept {
   // Whoever requested the stop holds this mutex until the interruption has reached the thread.
-  { MutexLock lock(owners_mutex()); }
+  {
+    MutexLock lock(owners_mutex());
+  }
   if (!boost::this_thread::interruption_requested()) return;
   try {
     boost::this_thread::interruption_point();

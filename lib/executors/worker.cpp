@@ -11,7 +11,8 @@
 namespace plait::detail {
 namespace {
 
-// One of this many jobs is chosen without regard to priority and to whose queue it is in.
+// Before one of this many jobs a worker looks after those that the usual order could pass over for
+// ever: of low priority, or from outside where the workers' own never end.
 constexpr std::uint32_t fairness_interval = 256;
 
 thread_local constinit Worker* this_worker = nullptr;
@@ -51,6 +52,7 @@ void Worker::join() {
 }
 
 void Worker::main(const std::string& name) {
+  pool_.worker_arrived();
   set_thread_name(name);
   this_worker = this;
   working_thread.owner = &pool_;
@@ -85,8 +87,8 @@ FutureState* Worker::next() {
     if (pool_.retire_surplus()) return nullptr;
     const bool sealed = pool_.sealed();
     if (++started_ % fairness_interval == 0) {
-      FutureState* const job = pool_.take_passed_over(started_ / fairness_interval);
-      if (job) return job;
+      pool_.inbox().refill(jobs_, pool_.num_threads());
+      if (FutureState* const job = pool_.lanes().pop_oldest()) return job;
     }
     if (FutureState* const job = find()) return job;
     if (sealed) {  // before the last look, so nothing can come any more
@@ -100,7 +102,9 @@ FutureState* Worker::next() {
 FutureState* Worker::find() {
   if (FutureState* const job = pool_.lanes().pop_urgent()) return job;
   if (FutureState* const job = jobs_.steal()) return job;
-  if (FutureState* const job = pool_.inbox().take(jobs_, pool_.num_threads())) return job;
+  if (pool_.inbox().refill(jobs_, pool_.num_threads())) {
+    if (FutureState* const job = jobs_.steal()) return job;
+  }
   if (FutureState* const job = pool_.steal_for(*this)) return job;
   return pool_.lanes().pop_highest();
 }
@@ -139,19 +143,20 @@ void Worker::run_queued(FutureState& job) {
 bool Worker::run(FutureState& job, bool queued) {
   RunFrame frame{&job, working_thread.top};
   const FutureState* const below = frame.below ? frame.below->job : nullptr;
-  current_ = &job;
+  current_ = &job;  // [GROW-2]
   if (!job.start()) {
     current_ = below;
     return false;
   }
   working_thread.top = &frame;
-  pool_.job_started();
+  pool_.job_started(below != nullptr);
+  // An interruption of the job below is held back while this one runs on top of it.
+  if (below && below->snapshot().has(stop_requested)) pool_.interruption_over();
   const Phase phase = job.invoke();
   working_thread.top = frame.below;
   current_ = below;
-  pool_.job_ended();
+  pool_.job_ended(job);
   job.end(phase, queued);
-  // An interruption of the job below was held back while this one ran on top of it.
   if (below && below->snapshot().has(stop_requested)) thread_.interrupt();
   return true;
 }

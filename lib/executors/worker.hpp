@@ -47,6 +47,8 @@ class Worker {
   std::ptrdiff_t queued() const noexcept {
     return static_cast<std::ptrdiff_t>(jobs_.size()) - husks_.load();
   }
+  /// Runs in: any thread. Whether it runs a job.
+  bool busy() const noexcept { return current_.load() != nullptr; }
   bool has_jobs() const noexcept { return jobs_.size() > 0; }
   /// Runs in: any thread. Its number, which never changes.
   std::size_t index() const noexcept { return index_; }
@@ -79,7 +81,9 @@ class Worker {
   std::atomic<std::ptrdiff_t> husks_{0};
   // The job that runs on top of this thread; null: none. Stored by the worker before it starts the
   // job and before it ends it, read by request_stop() under owners_mutex() once it has seen the job
-  // running.
+  // running. [GROW-1] Submitter: queues its job, then reads this. [GROW-2] Worker: stores this,
+  // then looks at the queues. One of the two sees that a job waits and nobody is free, and adds a
+  // thread.
   std::atomic<const FutureState*> current_{nullptr};
   // When unpark() was called last. Stored by who wakes the worker, before woken_; read by the
   // worker.

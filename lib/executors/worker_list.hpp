@@ -36,8 +36,8 @@ class WorkerList {
     larger->workers = std::make_unique<Worker*[]>(entries_.size());
     larger->count = entries_.size();
     for (std::size_t i = 0; i < entries_.size(); ++i) larger->workers[i] = entries_[i].worker.get();
-    present_ = larger.get();
     snapshots_.push_back(std::move(larger));
+    present_ = snapshots_.back().get();
     return entries_.back();
   }
 

@@ -1,8 +1,8 @@
 // Waits that can never end throw DeadlockError and name the jobs; waits that can end do not.
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <functional>
-#include <latch>
 #include <plait/futures.hpp>
 #include <string>
 #include <vector>
@@ -213,6 +213,52 @@ TEST_CASE("result: a ring in which one wait has a timeout ends by it") {
   gate.wait_for_arrivals(2);
   gate.open();
   CHECK(second.result() == 2);
+}
+
+TEST_CASE("result: two full pools, each waiting for jobs queued in the other, are freed at once") {
+  constexpr int workers = 12;
+  Gate gate;
+  ThreadPoolExecutor first(workers), second(workers);
+  std::vector<Future<int>> jobs;
+  const auto submit_to = [&](ThreadPoolExecutor& own, ThreadPoolExecutor& other) {
+    jobs.push_back(own.submit([&] {
+      gate.pass();
+      return other.submit([] { return 1; }).result();
+    }));
+  };
+  for (int i = 0; i < workers; ++i) {
+    submit_to(first, second);
+    submit_to(second, first);
+  }
+  gate.wait_for_arrivals(2 * workers);
+  gate.open();
+  int deadlocks = 0;
+  for (const auto& job : jobs) {
+    deadlocks += !text_of<DeadlockError>([&] { CHECK(job.result() == 1); }).empty();
+  }
+  CHECK(deadlocks >= 1);
+}
+
+TEST_CASE("wait: a dozen jobs that all wait for all others are freed at once") {
+  constexpr std::size_t count = 12;
+  Gate gate;
+  ThreadPoolExecutor pool(count);
+  std::vector<Future<void>> jobs(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    jobs[i] = pool.submit([&, i] {
+      gate.pass();
+      auto others = jobs;
+      others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+      wait(others);
+    });
+  }
+  gate.wait_for_arrivals(count);
+  gate.open();
+  int deadlocks = 0;
+  for (const auto& job : jobs) {
+    deadlocks += !text_of<DeadlockError>([&] { job.result(); }).empty();
+  }
+  CHECK(deadlocks >= 1);
 }
 
 TEST_CASE("result: a job without a name is described all the same") {

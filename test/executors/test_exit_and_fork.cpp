@@ -50,7 +50,11 @@ TEST_CASE("fork: in the child submit and waiting throw and the parent goes on") 
   check({"fork_in_job_and_submit", "child exited with 0\nparent goes on with 7\n", 0});
 }
 
-TEST_CASE("fork: in the child shutdown returns and runs nothing") {
+TEST_CASE("fork: the child may make a pool of its own") {
+  check({"child_makes_a_pool_of_its_own", "child exited with 11\n", 0});
+}
+
+TEST_CASE("fork: in the child waiting throws, shutdown returns and nothing runs") {
   check({"fork_while_jobs_wait", "child exited with 0\nparent ran 3\n", 0});
 }
 

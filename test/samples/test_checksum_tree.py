@@ -66,9 +66,9 @@ class TemporaryDirectory(unittest.TestCase):
         return os.path.join(self.root, *names)
 
     def make_odd_tree(self):
-        names = [b"new\nline", b"back\\slash", b"carriage\rreturn", b"sp ace", b" leading", b"-dash",
-                 b"tab\t", b"\xff\xfe", "umläut".encode(), b"*star", b"a\\nb", b"#hash", b".hidden",
-                 b"trailing ", b"quote'\"$", b"\\", b"\n", b"x" * 255]
+        names = [b"new\nline", b"back\\slash", b"carriage\rreturn", b"sp ace", b" leading",
+                 b"-dash", b"tab\t", b"\xff\xfe", "umläut".encode(), b"*star", b"a\\nb", b"#hash",
+                 b".hidden", b"trailing ", b"quote'\"$", b"\\", b"\n", b"x" * 255]
         around_slash = [b"s", b"s.t", b"s-t", b"s t", b"s0", b"s\n"]  # they sort beside s/...
         for number, name in enumerate(names + around_slash[1:]):
             write(self.path(b"tree", name), b"%d" % number * number)
@@ -214,10 +214,11 @@ class Checking(TemporaryDirectory):
         good = run(["sha256sum", "tree/s0"], self.root).stdout[:64]
         lines = [b"%b *tree/s0", b"%b  tree/s0\r", b" \t%b  tree/s0", b"%b tree/s0", b"%b  ",
                  b"%b   tree/s0", b"%b", b"%b\ttree/s0", b"%b0  tree/s0", b"\\%b  tree/s0",
-                 b"\\%b  tree/s0\\", b"\\%b  tree/\\q", b"%b  tree", b"%b  tree/link", b"%b  tree/\\",
-                 b"SHA256 (tree/s0) = %b", b"SHA256(tree/s0)=  %b", b"SHA256 (tree/s0) = %b ",
-                 b"\\SHA256 (tree/new\\nline) = %b", b"SHA256 (a)b) = %b", b"SHA256 tree/s0 = %b",
-                 b"MD5 (tree/s0) = %b", b"# %b  tree/s0", b"%b  -", b"%b  tree/s0\0x", b"%b  a'b\1c",
+                 b"\\%b  tree/s0\\", b"\\%b  tree/\\q", b"%b  tree", b"%b  tree/link",
+                 b"%b  tree/\\", b"SHA256 (tree/s0) = %b", b"SHA256(tree/s0)=  %b",
+                 b"SHA256 (tree/s0) = %b ", b"\\SHA256 (tree/new\\nline) = %b",
+                 b"SHA256 (a)b) = %b", b"SHA256 tree/s0 = %b", b"MD5 (tree/s0) = %b",
+                 b"# %b  tree/s0", b"%b  -", b"%b  tree/s0\0x", b"%b  a'b\1c",
                  b"%b  tree/nowhere\xff$", b"%b a"]
         for line in lines:
             self.assert_same_verdict(line % good + b"\n")

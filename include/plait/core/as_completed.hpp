@@ -45,6 +45,7 @@ class AsCompleted {
     if (!current_.valid()) advance();
     return iterator(this);
   }
+  /// The end of the range.
   std::default_sentinel_t end() { return {}; }
 
  private:

@@ -48,6 +48,7 @@ FutureState* state_of(const Future<T>& future) noexcept;
 template <class T = void>
 class Future {
  public:
+  /// The type of the result.
   using value_type = T;
 
   /// A handle without a state: valid() is false.
@@ -91,17 +92,18 @@ class Future {
   /// As above, for a temporary: gives the value itself, so that no reference dangles.
   ///
   /// The value is moved out if this is the last handle or if T cannot be copied, else copied.
-  T result() && requires(!std::is_void_v<T> && std::move_constructible<T>) {
-    checked("result()").wait();
-    return give_value();
-  }
-  /// As result(), for at most `timeout`; a timeout neither ends nor changes the work.
-  ///
-  /// A worker that helps runs the whole job, however long it takes, unless `timeout` is zero or
-  /// less.
-  /// @throws TimeoutError
-  template <class Rep, class Period>
-  ResultOf<T> result(std::chrono::duration<Rep, Period> timeout) const& {
+  T result() &&
+      requires(!std::is_void_v<T> && std::move_constructible<T>) {
+        checked("result()").wait();
+        return give_value();
+      }
+      /// As result(), for at most `timeout`; a timeout neither ends nor changes the work.
+      ///
+      /// A worker that helps runs the whole job, however long it takes, unless `timeout` is zero or
+      /// less.
+      /// @throws TimeoutError
+      template <class Rep, class Period>
+      ResultOf<T> result(std::chrono::duration<Rep, Period> timeout) const& {
     wait_or_throw(timeout, "result()");
     return value();
   }
@@ -109,14 +111,14 @@ class Future {
   template <class Rep, class Period>
       T result(std::chrono::duration<Rep, Period> timeout) &&
       requires(!std::is_void_v<T> && std::move_constructible<T>) {
-    wait_or_throw(timeout, "result()");
-    return give_value();
-  }
+        wait_or_throw(timeout, "result()");
+        return give_value();
+      }
 
-  /// Blocks until done and moves the value out; the state keeps a moved-from value.
-  ///
-  /// For results that cannot be copied. One handle may take(), once. **Python:** none.
-  T take() const {
+      /// Blocks until done and moves the value out; the state keeps a moved-from value.
+      ///
+      /// For results that cannot be copied. One handle may take(), once. **Python:** none.
+      T take() const {
     checked("take()").wait();
     state_->throw_unless_value();
     if constexpr (!std::is_void_v<T>) return std::move(state_->value());

@@ -21,6 +21,7 @@ using ResultOf = std::conditional_t<std::is_void_v<T>, void, std::add_lvalue_ref
 template <class T>
 class Outcome {
  public:
+  /// The type of the value.
   using value_type = T;
 
   /// A value made from `args`; for void from none.

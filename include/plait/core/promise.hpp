@@ -42,16 +42,19 @@ class Promise {
  public:
   /// A new future, pending.
   Promise() : state_(StateRef::adopt(new detail::PromiseState<T>)) {}
+  /// One more producer of the same future.
   Promise(const Promise& other) noexcept : state_(other.state_) {
     if (state_) ++state_->producers;
   }
+  /// Leaves `other` without a future.
   Promise(Promise&& other) noexcept = default;
+  /// Becomes a producer of the other's future, and stops being one of its own.
   Promise& operator=(Promise other) noexcept {
     std::swap(state_, other.state_);
     return *this;
   }
   ~Promise() {
-    if (state_ && --state_->producers == 0 && !state_->done()) give_up();
+    if (state_ && --state_->producers == 0 && has_consumer() && !state_->done()) give_up();
   }
 
   /// The consumer's end; may be called any number of times.
@@ -98,7 +101,9 @@ class Promise {
   /// As above, with an exception object.
   template <class E>
     requires(!std::convertible_to<E, std::exception_ptr>)
-  void set_exception(E error) { set_exception(std::make_exception_ptr(std::move(error))); }
+  void set_exception(E error) {
+    set_exception(std::make_exception_ptr(std::move(error)));
+  }
 
  private:
   using StateRef = detail::StateRef<detail::PromiseState<T>>;
@@ -107,6 +112,7 @@ class Promise {
     if (!state_) detail::throw_no_state(member);
     return *state_;
   }
+  bool has_consumer() const noexcept { return state_->snapshot().references() > 1; }
   void give_up() noexcept {
     try {
       set_exception(detail::broken_promise());

@@ -20,7 +20,7 @@ namespace detail {
 /// fn(args...) or fn(std::stop_token, args...) can be called with decayed copies.
 template <class F, class... A>
 concept Submittable = std::invocable<std::decay_t<F>, std::decay_t<A>...> ||
-    std::invocable<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
+                      std::invocable<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
 }  // namespace detail
 
 /// Where functions are sent to run somewhere else; the result comes back as a Future.
@@ -52,12 +52,12 @@ class Executor {
   }
   /// As above, with a name, a priority and more.
   template <class F, class... A>
-    requires detail::Submittable<F, A...> Future<SubmitResult<F, A...>> submit(
-        SubmitOptions options, F&& fn, A&&... args) {
-      detail::refuse_null(fn, "submit()");
-      return detail::submit_job(*core_, options, detail::JobName{std::string(options.name)},
-                                std::forward<F>(fn), std::forward<A>(args)...);
-    }
+    requires detail::Submittable<F, A...>
+  Future<SubmitResult<F, A...>> submit(SubmitOptions options, F&& fn, A&&... args) {
+    detail::refuse_null(fn, "submit()");
+    return detail::submit_job(*core_, options, detail::JobName{std::string(options.name)},
+                              std::forward<F>(fn), std::forward<A>(args)...);
+  }
 
   /// fn(x, y...) for the elements of the inputs side by side, as a range of results in their order.
   ///

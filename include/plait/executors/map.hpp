@@ -70,6 +70,7 @@ class MapResults {
 
   /// Where the iteration stands.
   iterator begin() { return iterator(feed_.get()); }
+  /// The end of the range.
   std::default_sentinel_t end() { return {}; }
 
   /// The next element, moved out; nullopt at the end. **Python:** next(). @throws as the iterator

@@ -13,6 +13,11 @@
 
 #include "../gate.hpp"
 
+#if defined(__SANITIZE_THREAD__)
+// A child that makes threads is what the scenarios of fork() are about.
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+#endif
+
 namespace plait::test {
 namespace {
 
@@ -56,9 +61,11 @@ int status_of_child(Body body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
 
-int submit_is_refused(Executor& executor) {
+// 0 where the call throws RuntimeError with a word on fork.
+template <class Call>
+int is_refused(Call call) {
   try {
-    executor.submit([] {});
+    call();
   } catch (const RuntimeError& error) {
     return std::string(error.what()).find("fork") == std::string::npos ? 2 : 0;
   }
@@ -86,7 +93,7 @@ int fork_in_job() {
 
 int fork_in_job_and_submit() {
   ThreadPoolExecutor pool(2);
-  auto job = pool.submit([&] { return status_of_child([&] { return submit_is_refused(pool); }); });
+  auto job = pool.submit([&] { return status_of_child([&] { return is_refused([&] { pool.submit([] {}); }); }); });
   std::printf("child exited with %d\n", job.result());
   std::printf("parent goes on with %d\n", pool.submit([] { return 7; }).result());
   return 0;
@@ -98,7 +105,7 @@ int fork_in_main() {
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);
-    return submit_is_refused(pool);  // the child leaves by way of the pool's destructor
+    return is_refused([&] { pool.submit([] {}); });  // the child leaves by way of the pool's destructor
   }
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -107,14 +114,28 @@ int fork_in_main() {
   return 0;
 }
 
+int child_makes_a_pool_of_its_own() {
+  ThreadPoolExecutor pool(1);
+  const int status = pool.submit([] {
+    return status_of_child([] {
+      ThreadPoolExecutor own(1);
+      return own.submit([] { return 11; }).result();
+    });
+  }).result();
+  std::printf("child exited with %d\n", status);
+  return 0;
+}
+
 int fork_while_jobs_wait() {
   Gate gate;
   ThreadPoolExecutor pool(1);
-  for (int i = 0; i < 3; ++i) pool.submit([&] { gate.pass(); });
+  Future<void> queued;
+  for (int i = 0; i < 3; ++i) queued = pool.submit([&] { gate.pass(); });
   gate.wait_for_arrivals(1);
   std::printf("child exited with %d\n", status_of_child([&] {
+                const int refused = is_refused([&] { queued.result(); });
                 pool.shutdown();
-                return 0;
+                return refused;
               }));
   gate.open();
   pool.shutdown();
@@ -211,6 +232,7 @@ const std::map<std::string, int (*)()> scenarios{
     {"fork_in_job_and_submit", fork_in_job_and_submit},
     {"fork_in_main", fork_in_main},
     {"fork_while_jobs_wait", fork_while_jobs_wait},
+    {"child_makes_a_pool_of_its_own", child_makes_a_pool_of_its_own},
     {"return_while_job_runs", return_while_job_runs},
     {"return_after_shutdown_no_wait", return_after_shutdown_no_wait},
     {"return_after_cancel_no_wait", return_after_cancel_no_wait},

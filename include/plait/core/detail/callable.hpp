@@ -9,8 +9,8 @@ namespace plait::detail {
 
 /// A type that can be compared with nullptr because it can be empty: pointers, std::function.
 template <class F>
-concept MaybeNull = std::is_pointer_v<F> || std::is_member_pointer_v<F> ||
-    (std::is_class_v<F>&& requires(const F& fn) {
+concept MaybeNull =
+    std::is_pointer_v<F> || std::is_member_pointer_v<F> || (std::is_class_v<F> && requires(F& fn) {
       static_cast<bool>(fn);
       fn = nullptr;
     });

@@ -125,6 +125,9 @@ class FutureState {
   /// Passes a stop request to running work. False: nothing there listens.
   virtual bool stop() noexcept { return false; }
 
+  /// Runs in: the owner, before the job is queued. What it means is the owner's business.
+  void mark_counted() noexcept { word_.set(counted); }
+
   /// The link of the queue that holds the job; only that queue touches it.
   FutureState* next_job = nullptr;
 

@@ -36,7 +36,12 @@ struct ChunkResults {
     if (!errors.empty()) log_lost_element_errors(errors);
   }
 
-  std::vector<Element> values;       // without gaps: shorter than the chunk by errors.size()
+  // A struct around each value, as a std::vector<bool> would not hold values.
+  struct Value {
+    Element value;
+  };
+
+  std::vector<Value> values;         // without gaps: shorter than the chunk by errors.size()
   std::vector<ElementError> errors;  // in the order of their places
 };
 
@@ -61,7 +66,9 @@ class ChunkCall {
   ChunkCall(std::shared_ptr<MapShared<Fn>> shared, std::vector<Arguments> inputs)
       : shared_(std::move(shared)), inputs_(std::move(inputs)) {}
 
-  ChunkResults<Element> operator()() requires std::invocable<Fn&, Inputs...> {
+  ChunkResults<Element> operator()()
+    requires std::invocable<Fn&, Inputs...>
+  {
     return run([this](Arguments& arguments) -> decltype(auto) {
       return std::apply(
           [this](Inputs&... inputs) -> decltype(auto) {
@@ -70,8 +77,9 @@ class ChunkCall {
           arguments);
     });
   }
-  ChunkResults<Element> operator()(std::stop_token token) requires(
-      !std::invocable<Fn&, Inputs...>) {
+  ChunkResults<Element> operator()(std::stop_token token)
+    requires(!std::invocable<Fn&, Inputs...>)
+  {
     return run([&](Arguments& arguments) -> decltype(auto) {
       return std::apply(
           [&](Inputs&... inputs) -> decltype(auto) {
@@ -100,12 +108,13 @@ class ChunkCall {
     return results;
   }
   template <class Call>
-  static void append(std::vector<Element>& values, Call& call, Arguments& arguments) {
+  static void append(std::vector<typename ChunkResults<Element>::Value>& values, Call& call,
+                     Arguments& arguments) {
     if constexpr (std::is_void_v<decltype(call(arguments))>) {
       call(arguments);
       values.emplace_back();
     } else {
-      values.push_back(call(arguments));
+      values.push_back({call(arguments)});
     }
   }
 

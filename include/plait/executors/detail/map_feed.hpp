@@ -127,7 +127,7 @@ class MapFeed {
       errors[chunk.next_error].read = true;
       std::rethrow_exception(errors[chunk.next_error].error);
     }
-    return values[chunk.place - chunk.next_error];
+    return values[chunk.place - chunk.next_error].value;
   }
 
   // A chunk that failed as a whole, as on a broken pool, throws for each of its elements.
