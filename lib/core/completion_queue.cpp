@@ -143,7 +143,10 @@ bool CompletionQueue::help_one() {
   if (!owner || (deadline_ && *deadline_ <= Clock::now())) return false;
   for (; help_cursor_ < states_.size(); ++help_cursor_) {
     FutureState* const state = states_[help_cursor_];
-    if (state && state->owner() == owner && state->owner()->help(*state)) return true;
+    if (state && state->owner() == owner && state->owner()->help(*state)) {
+      ++help_cursor_;
+      return true;
+    }
   }
   return false;
 }

@@ -23,8 +23,10 @@ std::string FutureState::describe() const { return "a promise's future"; }
 void FutureState::destroy() noexcept {
   const auto last = snapshot();
   if (last.phase() == Phase::finished && error_ && !last.has(retrieved)) {
-    log(LogLevel::error,
-        describe() + " failed and nobody asked for its exception: " + describe_exception(error_));
+    log_made(LogLevel::error, [this] {
+      return describe() +
+             " failed and nobody asked for its exception: " + describe_exception(error_);
+    });
   }
   delete this;
 }
@@ -57,7 +59,7 @@ bool FutureState::cancel() noexcept {
   if (phase != Phase::pending) return phase == Phase::cancelled;
   if (!cancel_pending()) return snapshot().phase() == Phase::cancelled;
   discard();
-  notify_all();
+  notify_all(snapshot());
   return true;
 }
 
@@ -116,15 +118,14 @@ void FutureState::end_slowly(Phase phase, bool drop_reference) noexcept {
     }
   }
   if (seen.has(stop_requested) && owner_) owner_->interruption_over();
-  notify_all();
+  notify_all(seen);
   if (drop_reference) release();
 }
 
 // ---------------------------------------------------------------- waiters
 
 // Runs in: the thread that made the state done. Nobody links, unlinks or goes to sleep any more.
-void FutureState::notify_all() noexcept {
-  const auto seen = word_.load();
+void FutureState::notify_all(StateSnapshot seen) noexcept {
   if (seen.has(has_sleepers)) futex_wake(word_.futex_address(), INT_MAX);
   if (!seen.has(has_waiters)) return;
   Waiter* oldest_first = nullptr;
@@ -164,6 +165,7 @@ void FutureState::unlock_list() noexcept {
 bool FutureState::add_waiter(Waiter& waiter) noexcept {
   if (!lock_list()) return false;
   waiter.next_waiter = std::exchange(waiters_, &waiter);
+  if (waiter.callback_id != 0) word_.set(has_callbacks);
   unlock_list();
   return true;
 }
@@ -196,8 +198,10 @@ std::uint64_t next_callback_id() noexcept {
 }
 
 void log_callback_error(const FutureState& state) noexcept {
-  log(LogLevel::error, "exception calling callback for " + state.describe() + ": " +
-                           describe_exception(std::current_exception()));
+  log_made(LogLevel::error, [&] {
+    return "exception calling callback for " + state.describe() + ": " +
+           describe_exception(std::current_exception());
+  });
 }
 
 // ---------------------------------------------------------------- blocking

@@ -39,10 +39,13 @@ BlockedThread::BlockedThread(std::span<FutureState* const> jobs, Deadline deadli
   MutexLock lock(owners_mutex());
   next_ = blocked_threads;
   blocked_threads = this;
-  if (can_go_on()) return;
-  const std::string cycle = describe_cycle();
-  blocked_threads = next_;
-  throw DeadlockError(cycle);
+  if (jobs_.empty() || can_go_on()) return;
+  try {
+    throw DeadlockError(describe_cycle());
+  } catch (...) {
+    blocked_threads = next_;
+    throw;
+  }
 }
 
 BlockedThread::~BlockedThread() {
@@ -53,13 +56,29 @@ BlockedThread::~BlockedThread() {
   *link = next_;
 }
 
-// Runs in: any thread, owners_mutex() held, as do all below. A worker that the search has reached
-// already counts as stuck: what could free it has to come from outside of the cycle.
+// Runs in: any thread, owners_mutex() held, as do all below.
 bool BlockedThread::can_go_on() {
-  visited_ = true;
-  const bool result = std::ranges::any_of(jobs_, [](auto* job) { return can_end(*job); });
-  visited_ = false;
-  return result;
+  free_all_that_can_go_on();
+  return freed_;
+}
+
+// At first all blocked threads count as
+// stuck; each round frees those that wait for something a freed or awake thread will end. What is
+// left when a round frees none can only be freed from outside of this set, hence never.
+void BlockedThread::free_all_that_can_go_on() {
+  for (auto* thread = blocked_threads; thread; thread = thread->next_) thread->freed_ = false;
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (auto* thread = blocked_threads; thread; thread = thread->next_) {
+      if (thread->freed_ || !thread->waits_for_something_that_ends()) continue;
+      thread->freed_ = true;
+      progress = true;
+    }
+  }
+}
+
+bool BlockedThread::waits_for_something_that_ends() const {
+  return std::ranges::any_of(jobs_, [](auto* job) { return can_end(*job); });
 }
 
 bool BlockedThread::can_end(const FutureState& job) {
@@ -67,8 +86,8 @@ bool BlockedThread::can_end(const FutureState& job) {
     case Phase::pending:
       return queued_job_can_start(job);
     case Phase::running: {
-      BlockedThread* runner = who_runs(job);
-      return !runner || (!runner->visited_ && runner->can_go_on());
+      const BlockedThread* const runner = who_runs(job);
+      return !runner || runner->freed_;
     }
     default:
       return true;
@@ -78,10 +97,8 @@ bool BlockedThread::can_end(const FutureState& job) {
 bool BlockedThread::queued_job_can_start(const FutureState& job) {
   if (!job.owner()) return true;  // a promise: anybody may fulfil it
   std::size_t stuck = 0;
-  for (BlockedThread* thread = blocked_threads; thread; thread = thread->next_) {
-    if (thread->owner_ != job.owner()) continue;
-    if (!thread->visited_ && thread->can_go_on()) return true;
-    ++stuck;
+  for (auto* thread = blocked_threads; thread; thread = thread->next_) {
+    stuck += thread->owner_ == job.owner() && !thread->freed_;
   }
   return stuck < job.owner()->worker_limit();
 }
@@ -128,11 +145,12 @@ void BlockedThread::describe_chain_to_top(const FutureState& job, std::string& t
   text += chain;
 }
 
-std::size_t count_blocked_threads(const JobOwner& owner) {
+std::size_t BlockedThread::count_stuck(const JobOwner& owner) {
   MutexLock lock(owners_mutex());
+  free_all_that_can_go_on();
   std::size_t count = 0;
-  for (const BlockedThread* thread = blocked_threads; thread; thread = thread->next()) {
-    count += thread->owner() == &owner;
+  for (const auto* thread = blocked_threads; thread; thread = thread->next_) {
+    count += thread->owner_ == &owner && !thread->freed_;
   }
   return count;
 }

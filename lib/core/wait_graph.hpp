@@ -42,18 +42,20 @@ void check_wait(std::span<FutureState* const> jobs);
 class BlockedThread {
  public:
   /// Throws DeadlockError where the wait could never end. `jobs` stays alive as long as this. A
-  /// wait with a deadline always ends, and a thread that runs no job keeps none from ending.
+  /// wait with a deadline always ends, and a thread that runs no job keeps none from ending. No
+  /// `jobs`: the thread will never come back.
   BlockedThread(std::span<FutureState* const> jobs, Deadline deadline);
   ~BlockedThread();
   BlockedThread(const BlockedThread&) = delete;
   BlockedThread& operator=(const BlockedThread&) = delete;
 
-  // For count_blocked_threads().
-  const JobOwner* owner() const noexcept { return owner_; }
-  const BlockedThread* next() const noexcept { return next_; }
+  /// Runs in: any thread. How many of an owner's workers are stuck.
+  static std::size_t count_stuck(const JobOwner& owner);
 
  private:
   bool can_go_on();
+  static void free_all_that_can_go_on();
+  bool waits_for_something_that_ends() const;
   static bool can_end(const FutureState& job);
   static bool queued_job_can_start(const FutureState& job);
   static BlockedThread* who_runs(const FutureState& job);
@@ -64,12 +66,10 @@ class BlockedThread {
   const JobOwner* const owner_;
   const RunFrame* const top_;  // null: not in the graph
   const std::span<FutureState* const> jobs_;
-  bool visited_ = false;           // guarded by owners_mutex(): on the path of the present search
+  bool freed_ = false;             // guarded by owners_mutex(): the search found that it can go on
+  bool visited_ = false;           // guarded by owners_mutex(): the message has named it
   BlockedThread* next_ = nullptr;  // guarded by owners_mutex(): the list of all blocked workers
 };
-
-/// How many workers of `owner` sleep, without a deadline, until others are done.
-std::size_t count_blocked_threads(const JobOwner& owner);
 
 /// Runs in: the child of a fork(), where no other thread lives, owners_mutex() held.
 void forget_blocked_threads() noexcept;

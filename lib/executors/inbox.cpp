@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace plait::detail {
 namespace {
@@ -28,21 +29,21 @@ bool Inbox::push(FutureState& job) noexcept {
   return true;
 }
 
-void Inbox::collect(FutureState* newest_first) {
-  FutureState* const last = newest_first;
-  FutureState* first = nullptr;
+// Where the list is empty, makes it from the arrivals. False: there is no job.
+bool Inbox::fill_list(FutureState* left_behind) {
+  if (oldest_ || arrived_.load() == closed_marker()) return oldest_ != nullptr;
+  ready_ = 1;
   std::size_t count = 0;
-  while (newest_first && newest_first != closed_marker()) {
+  FutureState* newest_first = arrived_.exchange(left_behind);
+  newest_ = newest_first;
+  while (newest_first) {
     FutureState* const older = newest_first->next_job;
-    newest_first->next_job = first;
-    first = newest_first;
+    newest_first->next_job = std::exchange(oldest_, newest_first);
     newest_first = older;
     ++count;
   }
-  if (!first) return;
-  (newest_ ? newest_->next_job : oldest_) = first;
-  newest_ = last;
-  ready_ = ready_.load() + count;
+  ready_ = count;
+  return count > 0;
 }
 
 FutureState* Inbox::pop_ready() {
@@ -52,29 +53,26 @@ FutureState* Inbox::pop_ready() {
   return job;
 }
 
-bool Inbox::refill(WorkStealingDeque& own, std::size_t workers) {
+bool Inbox::refill(WorkStealingDeque& own, std::size_t limit) {
   if (empty()) return false;
+  own.reserve(limit);
+  MutexLock lock(mutex_);
+  if (!fill_list(nullptr)) return false;
+  const std::size_t ready = ready_.load();
   std::array<FutureState*, max_batch> share;
-  std::size_t count = 0;
-  {
-    MutexLock lock(mutex_);
-    if (!oldest_ && arrived_.load() != closed_marker()) collect(arrived_.exchange(nullptr));
-    if (!oldest_) return false;
-    const std::size_t ready = ready_.load();
-    const std::size_t fair_share = 1 + (ready - 1) / (2 * std::max<std::size_t>(1, workers));
-    for (; count < std::min(max_batch, fair_share); ++count) share[count] = pop_ready();
-    ready_ = ready - count;
-  }
+  const std::size_t count = std::min({limit, max_batch, ready});
+  for (std::size_t i = 0; i < count; ++i) share[i] = pop_ready();
   own.push_n(count, [next = share.begin()]() mutable { return *next++; });
+  ready_ = ready - count;
   return true;
 }
 
 FutureState* Inbox::take_one() {
   MutexLock lock(mutex_);
-  if (!oldest_ && arrived_.load() != closed_marker()) collect(arrived_.exchange(nullptr));
-  if (!oldest_) return nullptr;
+  if (!fill_list(nullptr)) return nullptr;
+  FutureState* const job = pop_ready();
   ready_ = ready_.load() - 1;
-  return pop_ready();
+  return job;
 }
 
 void Inbox::put_back(FutureState& job) {
@@ -87,13 +85,22 @@ void Inbox::put_back(FutureState& job) {
 
 void Inbox::close() {
   MutexLock lock(mutex_);
-  if (arrived_.load() != closed_marker()) collect(arrived_.exchange(closed_marker()));
+  if (arrived_.load() == closed_marker()) return;
+  // What is in the list is older than what has arrived: it goes before.
+  FutureState* const older = std::exchange(oldest_, nullptr);
+  FutureState* const last_older = std::exchange(newest_, nullptr);
+  const std::size_t count = ready_.load();
+  fill_list(closed_marker());
+  if (!older) return;
+  last_older->next_job = oldest_;
+  oldest_ = older;
+  if (!newest_) newest_ = last_older;
+  ready_ = ready_.load() + count;
 }
 
 bool Inbox::empty() const noexcept {
-  if (ready_.load() > 0) return false;
-  const FutureState* const top = arrived_.load();
-  return !top || top == closed_marker();
+  const FutureState* const top = arrived_.load();  // before ready_, as jobs move from here to there
+  return (!top || top == closed_marker()) && ready_.load() == 0;
 }
 
 std::size_t Inbox::size() {

@@ -17,11 +17,14 @@ namespace plait::detail {
 /// at once in its own deque, where idle workers can steal it.
 class Inbox {
  public:
+  /// How many jobs a worker can take at a time.
+  static constexpr std::size_t max_batch = 32;
+
   /// Runs in: any thread. Takes over one reference. False: closed, and the reference stays.
   bool push(FutureState& job) noexcept;
-  /// Runs in: a worker. Moves the oldest jobs to the newest end of `own`: this worker's share, of
-  /// `workers`, of what there is. False: there is nothing.
-  bool refill(WorkStealingDeque& own, std::size_t workers);
+  /// Runs in: a worker. Moves up to `limit` of the oldest jobs to the newest end of `own`. False:
+  /// there is nothing.
+  bool refill(WorkStealingDeque& own, std::size_t limit);
   /// Runs in: a worker that ends. Puts a job back, even when closed.
   void put_back(FutureState& job);
   /// Runs in: any thread. The oldest job; null: there is none.
@@ -35,15 +38,14 @@ class Inbox {
   std::size_t size();
 
  private:
-  static constexpr std::size_t max_batch = 32;
-
-  void collect(FutureState* newest_first) PLAIT_TSA(requires_capability(mutex_));
+  bool fill_list(FutureState* left_behind) PLAIT_TSA(requires_capability(mutex_));
   FutureState* pop_ready() PLAIT_TSA(requires_capability(mutex_));
 
   // What has arrived, newest first; `closed` is the last one after close(). Submitters push by
   // compare-and-swap, who holds mutex_ takes all by exchange. [SLEEP-2]
   alignas(64) std::atomic<FutureState*> arrived_{nullptr};
-  // How long the list is. Stored under mutex_, read without it by empty(). [SLEEP-2]
+  // How long the list is, or 1 while it is being made. Stored under mutex_, before the arrivals are
+  // taken and after the jobs are in a worker's deque, so that empty() always sees a job somewhere.
   alignas(64) std::atomic<std::size_t> ready_{0};
   Mutex mutex_;
   FutureState* oldest_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;

@@ -34,7 +34,7 @@ void finish_all_pools() {
     }
   }
   for (const auto& pool : pools) {
-    if (working_thread.top) {
+    if (working_thread.owner) {
       pool->exit_called_in_job();
     } else {
       pool->shutdown({});

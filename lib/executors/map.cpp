@@ -48,8 +48,10 @@ std::size_t ChunkPlan::next(std::size_t in_flight) {
 void log_lost_element_errors(const std::vector<ElementError>& errors) noexcept {
   for (const ElementError& lost : errors) {
     if (lost.read || !lost.error) continue;
-    log(LogLevel::error, "an element of a map() failed and nobody asked for its exception: " +
-                             describe_exception(lost.error));
+    log_made(LogLevel::error, [&] {
+      return "an element of a map() failed and nobody asked for its exception: " +
+             describe_exception(lost.error);
+    });
   }
 }
 

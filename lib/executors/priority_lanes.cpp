@@ -8,7 +8,13 @@ namespace plait::detail {
 bool PriorityLanes::push(FutureState& job, int priority) {
   MutexLock lock(mutex_);
   if (closed_) return false;
-  lanes_[priority].push_back({&job, arrivals_++});
+  const auto [lane, is_new] = lanes_.try_emplace(priority);
+  try {
+    lane->second.push_back({&job, arrivals_++});
+  } catch (...) {
+    if (is_new) lanes_.erase(lane);
+    throw;
+  }
   if (priority > 0) ++urgent_;
   ++size_;
   return true;

@@ -112,24 +112,23 @@ void ThreadPool::grow_if_needed() noexcept {
   try {
     MutexLock lock(mutex_);
     if (stage_ == Stage::open && needs_worker()) start_worker();
-  } catch (const std::exception& error) {
-    log(LogLevel::debug, std::string("a pool goes on with the threads it has: ") + error.what());
+  } catch (...) {
+    log(LogLevel::debug, "a pool goes on with the threads it has: it could not start another");
   }
 }
 
 // A pool that has workers goes on with those if the system gives it no more.
 void ThreadPool::start_worker() {
   auto& entries = workers_.entries();
-  auto free = std::ranges::find_if(entries, [](auto& e) { return e.thread != Thread::runs; });
+  auto free = std::ranges::find(entries, Thread::none, &WorkerList::Entry::thread);
   WorkerList::Entry& entry = free != entries.end() ? *free : workers_.add(*this);
-  if (entry.thread == Thread::ended) entry.worker->join();
-  entry.thread = Thread::none;
   const std::string name =
       options_.thread_name_prefix + "_" + std::to_string(entry.worker->index());
   ++num_threads_;  // before the thread looks at it
   try {
     entry.worker->start(shared_from_this(), name, options_.stack_size);
     entry.thread = Thread::runs;
+    ++live_;
   } catch (const std::exception& error) {
     if (--num_threads_ > 0) return;
     throw RuntimeError(std::string("the pool could not start its first thread: ") + error.what() +
@@ -176,9 +175,9 @@ bool ThreadPool::has_jobs() const noexcept {
 }
 
 bool ThreadPool::retire_surplus() {
-  if (num_threads_.load() <= max_workers_.load()) return false;
+  if (!exiting_ && num_threads_.load() <= max_workers_.load()) return false;
   MutexLock lock(mutex_);
-  if (num_threads_ <= max_workers_) return false;
+  if (!exiting_ && num_threads_ <= max_workers_) return false;
   --num_threads_;
   return true;
 }
@@ -192,7 +191,9 @@ void ThreadPool::worker_arrived() { MutexLock lock(mutex_); }
 
 void ThreadPool::worker_left(const Worker& worker) {
   MutexLock lock(mutex_);
-  workers_.entries()[worker.index()].thread = Thread::ended;
+  auto& entry = workers_.entries()[worker.index()];
+  if (entry.thread == Thread::runs) entry.thread = Thread::ended;  // else it is being joined
+  --live_;
   thread_ended_.notify_all();
 }
 
@@ -224,11 +225,12 @@ void ThreadPool::job_cancelled(FutureState& job) noexcept {
 
 void ThreadPool::resize(std::size_t max_workers) {
   if (forked()) refuse();
-  const std::size_t waiting = queue_size();
+  join_ended_workers();
   {
     MutexLock lock(mutex_);
-    max_workers_ = max_workers;
+    max_workers_ = max_workers;  // before the queues are read: a submit after that sees it
     if (stage_ != Stage::open) return;
+    const std::size_t waiting = queue_size();
     while (growing() && num_threads_ < busy_workers() + waiting) {
       const std::size_t before = num_threads_;
       start_worker();

@@ -55,7 +55,12 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   FutureState* steal_for(const Worker& thief);
   bool has_jobs() const noexcept;
   bool sealed() const noexcept { return sealed_; }
-  bool wants_workers_to_end() const noexcept { return sealed_ || num_threads_ > max_workers_; }
+  bool exiting() const noexcept { return exiting_; }
+  bool wants_workers_to_end() const noexcept {
+    return sealed_ || exiting_ || num_threads_ > max_workers_;
+  }
+  std::span<Worker* const> workers() const noexcept { return workers_.view(); }
+  FutureState* take_any();
   bool retire_surplus();
   void retire();
   void worker_arrived();
@@ -85,11 +90,13 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   bool needs_worker() const noexcept;
   void grow_if_needed() noexcept;
   std::size_t busy_workers() const noexcept;
+  void join_ended_workers();
   void start_worker() PLAIT_TSA(requires_capability(mutex_));
-  FutureState* take_any();
   void cancel_queued();
   void fail_queued(const std::string& reason);
   void join_workers();
+  template <class Predicate>
+  void join_where(Predicate predicate);
 
   const ThreadPoolOptions options_;  // as given; max_workers_ has the present number
   const unsigned fork_generation_;   // of the process that made the pool
@@ -105,6 +112,8 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   // No job can arrive from outside any more. Set once, after the queues were closed; read by
   // workers.
   std::atomic<bool> sealed_{false};
+  // A job has called exit(): workers end after their present job. Set once, read by workers.
+  std::atomic<bool> exiting_{false};
   // How many threads there may be, and are. Changed under mutex_, read by any thread.
   std::atomic<std::size_t> max_workers_;
   std::atomic<std::size_t> num_threads_{0};
@@ -117,7 +126,9 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
 
   mutable Mutex mutex_;
   ConditionVariable joined_;        // joining_ has changed
-  ConditionVariable thread_ended_;  // an entry of workers_ became Thread::ended
+  ConditionVariable thread_ended_;  // live_ has changed
+  std::size_t live_ PLAIT_TSA(guarded_by(mutex_)) =
+      0;  // threads that worker_left() was not called for
   std::size_t joining_ PLAIT_TSA(guarded_by(mutex_)) = 0;  // threads that are being joined
   std::string broken_reason_ PLAIT_TSA(guarded_by(mutex_));
 };

@@ -1,5 +1,6 @@
 // The engine of ThreadPoolExecutor: shutdown, stop requests, and what happens to the jobs left.
 #include <algorithm>
+#include <chrono>
 
 #include <plait/core/errors.hpp>
 
@@ -33,18 +34,33 @@ void ThreadPool::close(Stage stage, std::string reason) {
 // Waits for all workers, whoever else does; not for the one that calls it.
 void ThreadPool::join_workers() {
   const Worker* const self = Worker::current(*this);
+  join_where([self](const WorkerList::Entry& entry) { return entry.worker.get() != self; });
+  MutexLock lock(mutex_);
+  while (joining_ > 0) joined_.wait(mutex_);
+}
+
+void ThreadPool::join_ended_workers() {
+  join_where([](const WorkerList::Entry& entry) { return entry.thread == Thread::ended; });
+}
+
+template <class Predicate>
+void ThreadPool::join_where(Predicate predicate) {
   mutex_.lock();
-  for (auto& entry : workers_.entries()) {
-    if (entry.thread == Thread::none || entry.worker.get() == self) continue;
-    entry.thread = Thread::none;  // this thread joins it, no other
+  // By index, as the list may grow meanwhile.
+  for (std::size_t i = 0; i < workers_.entries().size(); ++i) {
+    WorkerList::Entry& entry = workers_.entries()[i];
+    const bool joinable = entry.thread == Thread::runs || entry.thread == Thread::ended;
+    if (!joinable || !predicate(entry)) continue;
+    Worker& worker = *entry.worker;
+    entry.thread = Thread::joining;  // by this thread and no other
     ++joining_;
     mutex_.unlock();
-    entry.worker->join();
+    worker.join();
     mutex_.lock();
+    workers_.entries()[i].thread = Thread::none;
     --joining_;
     joined_.notify_all();
   }
-  while (joining_ > 0) joined_.wait(mutex_);
   mutex_.unlock();
 }
 
@@ -83,26 +99,22 @@ void ThreadPool::fail_queued(const std::string& reason) {
 
 // What is queued stays so and nobody is woken: main() must not run into its own end meanwhile.
 void ThreadPool::exit_called_in_job() {
-  const Worker* const self = Worker::current(*this);
-  if (self) {
-    max_workers_ = 0;  // workers end after their present job, as surplus
+  if (forked()) return;
+  const bool own = Worker::current(*this) != nullptr;
+  if (own) {
+    exiting_ = true;
   } else {
     close(Stage::closed);
   }
   idle_.notify_all();
-  MutexLock lock(mutex_);
-  const auto others = [&](const WorkerList::Entry& entry) PLAIT_TSA(requires_capability(mutex_)) {
-    return entry.thread == Thread::runs && entry.worker.get() != self;
-  };
-  // Jobs that wait for others may wait for the one that never returns; they are not waited for.
-  while (static_cast<std::size_t>(std::ranges::count_if(workers_.entries(), others)) >
-         count_blocked_threads(*this)) {
+  const BlockedThread never_returns({}, {});  // in the graph if there is a job to wait for
+  const std::size_t callers = own && !working_thread.top ? 1 : 0;
+  for (;;) {
+    // Jobs that wait for the one that never returns are not waited for.
+    const std::size_t stuck = BlockedThread::count_stuck(*this);
+    MutexLock lock(mutex_);
+    if (live_ <= stuck + callers) return;
     thread_ended_.wait_for(mutex_, std::chrono::milliseconds(1));
-  }
-  for (auto& entry : workers_.entries()) {
-    if (entry.thread != Thread::ended) continue;
-    entry.thread = Thread::none;
-    entry.worker->join();
   }
 }
 
@@ -112,17 +124,21 @@ void ThreadPool::interrupt(FutureState& job) noexcept {
   for (Worker* const worker : workers_.view()) worker->interrupt_if_running(job);
 }
 
-void ThreadPool::interruption_over() noexcept {
+bool take_back_interruption() noexcept {
   // Whoever requested the stop holds this mutex until the interruption has reached the thread.
   {
     MutexLock lock(owners_mutex());
   }
-  if (!boost::this_thread::interruption_requested()) return;
+  if (!boost::this_thread::interruption_requested()) return false;
   try {
     boost::this_thread::interruption_point();
   } catch (const boost::thread_interrupted&) {
-    // Requested too late to be noticed by the job; the next one must not see it.
+    return true;
   }
+  return false;
 }
+
+// A request that came too late to be noticed by its job must not be seen by the next one.
+void ThreadPool::interruption_over() noexcept { take_back_interruption(); }
 
 }  // namespace plait::detail

@@ -23,13 +23,17 @@ class WorkStealingDeque {
  public:
   WorkStealingDeque() { grow(initial_capacity); }
 
+  /// Runs in: the owner. Afterwards that many more jobs can be pushed without an allocation.
+  void reserve(std::size_t count) {
+    while (bottom_.load() - top_.load() + static_cast<std::int64_t>(count) > capacity()) {
+      grow(static_cast<std::size_t>(capacity()) * 2);
+    }
+  }
   /// Runs in: the owner. Adds jobs at the newest end: `next()` gives each of them.
   template <class Next>
   void push_n(std::size_t count, Next next) {
+    reserve(count);
     const std::int64_t bottom = bottom_.load();
-    while (bottom - top_.load() + static_cast<std::int64_t>(count) > capacity()) {
-      grow(static_cast<std::size_t>(capacity()) * 2);
-    }
     Ring& ring = *ring_.load();
     for (std::size_t i = 0; i < count; ++i) ring.at(bottom + static_cast<std::int64_t>(i)) = next();
     bottom_ = bottom + static_cast<std::int64_t>(count);

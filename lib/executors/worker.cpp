@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 
-#include <climits>
+#include <algorithm>
+#include <utility>
 
 #include "core/futex.hpp"
 #include "executors/thread_pool.hpp"
@@ -14,6 +15,9 @@ namespace {
 // Before one of this many jobs a worker looks after those that the usual order could pass over for
 // ever: of low priority, or from outside where the workers' own never end.
 constexpr std::uint32_t fairness_interval = 256;
+
+// A job that takes less than this is not worth taking alone.
+constexpr Duration short_job = std::chrono::microseconds(1);
 
 thread_local constinit Worker* this_worker = nullptr;
 
@@ -58,11 +62,19 @@ void Worker::main(const std::string& name) {
   working_thread.owner = &pool_;
   if (pool_.initialize_worker()) {
     while (FutureState* const job = next()) run_queued(*job);
+    hand_over();
   }
-  while (FutureState* const job = jobs_.pop()) pool_.inbox().put_back(*job);
-  pool_.idle().notify_one();  // [SLEEP-2]
   working_thread.owner = nullptr;
   pool_.worker_left(*this);
+}
+
+// The jobs that it was left with go to the others. If the pool was closed meanwhile they may have
+// ended, having found nothing: then this worker, who sees that now, is the one to run them.
+void Worker::hand_over() {
+  while (FutureState* const job = jobs_.pop()) pool_.inbox().put_back(*job);
+  pool_.idle().notify_one();  // [SLEEP-2]
+  if (!pool_.sealed() || pool_.exiting()) return;
+  while (FutureState* const job = pool_.take_any()) run_queued(*job);
 }
 
 void Worker::unpark() noexcept {
@@ -87,7 +99,7 @@ FutureState* Worker::next() {
     if (pool_.retire_surplus()) return nullptr;
     const bool sealed = pool_.sealed();
     if (++started_ % fairness_interval == 0) {
-      pool_.inbox().refill(jobs_, pool_.num_threads());
+      pool_.inbox().refill(jobs_, 1);
       if (FutureState* const job = pool_.lanes().pop_oldest()) return job;
     }
     if (FutureState* const job = find()) return job;
@@ -102,11 +114,38 @@ FutureState* Worker::next() {
 FutureState* Worker::find() {
   if (FutureState* const job = pool_.lanes().pop_urgent()) return job;
   if (FutureState* const job = jobs_.steal()) return job;
-  if (pool_.inbox().refill(jobs_, pool_.num_threads())) {
+  if (FutureState* const job = steal_from_held_up()) return job;
+  if (refill()) {
     if (FutureState* const job = jobs_.steal()) return job;
   }
   if (FutureState* const job = pool_.steal_for(*this)) return job;
   return pool_.lanes().pop_highest();
+}
+
+// What queues behind a long job is older than what is in the inbox. A job is taken for long if it
+// ran the last time, too, that this worker looked.
+FutureState* Worker::steal_from_held_up() {
+  const auto workers = pool_.workers();
+  seen_.resize(workers.size());
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    if (workers[i] == this) continue;
+    const FutureState* const running = workers[i]->current_.load();
+    const bool held_up = running && running == std::exchange(seen_[i], running);
+    if (!held_up) continue;
+    if (FutureState* const job = workers[i]->steal()) return job;
+  }
+  return nullptr;
+}
+
+// Jobs are taken singly, in the order of their arrival, unless they are so short that taking them
+// costs more than running them.
+bool Worker::refill() {
+  if (pool_.inbox().empty()) return false;
+  const auto now = Clock::now();
+  const bool short_jobs = now - refilled_at_ < static_cast<int>(batch_) * short_job;
+  batch_ = short_jobs ? std::min(2 * batch_, Inbox::max_batch) : (batch_ + 1) / 2;
+  refilled_at_ = now;
+  return pool_.inbox().refill(jobs_, batch_);
 }
 
 // Null: something has changed, look again.
@@ -120,7 +159,9 @@ FutureState* Worker::search() {
     job = find();
     const bool stay_awake = job || pool_.wants_workers_to_end();
     if (stay_awake && idle.cancel_sleep(*this)) {
-      searching = false;
+      // Submitters may have relied on this worker while it searched.
+      if (searching && job && pool_.has_jobs()) idle.notify_one();
+      return job;
     } else {
       park();
       spin_.woke(woken_at_.load());
@@ -146,24 +187,47 @@ bool Worker::run(FutureState& job, bool queued) {
   current_ = &job;  // [GROW-2]
   if (!job.start()) {
     current_ = below;
+    // A stop request for the job, which runs elsewhere, may have met this thread meanwhile.
+    if (job.snapshot().has(stop_requested) && take_back_interruption() && below &&
+        below->snapshot().has(stop_requested)) {
+      thread_.interrupt();
+    }
     return false;
   }
   working_thread.top = &frame;
   pool_.job_started(below != nullptr);
-  // An interruption of the job below is held back while this one runs on top of it.
-  if (below && below->snapshot().has(stop_requested)) pool_.interruption_over();
+  // A stop request for the job below must not reach this one, and must not be forgotten either.
+  const bool below_was_to_stop = below && below->snapshot().has(stop_requested);
+  const bool held_back = below_was_to_stop && take_back_interruption();
   const Phase phase = job.invoke();
   working_thread.top = frame.below;
-  current_ = below;
-  pool_.job_ended(job);
-  job.end(phase, queued);
-  if (below && below->snapshot().has(stop_requested)) thread_.interrupt();
+  end(job, phase, queued);
+  if (held_back || (below && !below_was_to_stop && below->snapshot().has(stop_requested))) {
+    thread_.interrupt();
+  }
   return true;
 }
 
+// The worker is free before the job is seen to be done, so that who waited for it and submits the
+// next one meets a free worker; but not while it is held up in done-callbacks.
+void Worker::end(FutureState& job, Phase phase, bool queued) {
+  const FutureState* const below = working_thread.top ? working_thread.top->job : nullptr;
+  if (!job.snapshot().has(has_callbacks)) {
+    current_ = below;
+    pool_.job_ended(job);
+    job.end(phase, queued);
+    return;
+  }
+  job.end(phase);
+  current_ = below;
+  pool_.job_ended(job);
+  if (queued) job.release();
+}
+
 bool Worker::help(FutureState& job) {
-  if (jobs_.newest() == &job) {
-    if (FutureState* const own = jobs_.pop()) run_queued(*own);
+  FutureState* const own = jobs_.newest() == &job ? jobs_.pop() : nullptr;
+  if (own) {
+    run_queued(*own);
   } else if (run(job, false)) {
     count_husk(1);
     ++husks_left_;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/adaptive_spin.hpp"
 #include "core/wait_graph.hpp"
@@ -15,6 +16,9 @@
 namespace plait::detail {
 
 class ThreadPool;
+
+/// Takes back an interruption that the calling thread has not noticed. False: there was none.
+bool take_back_interruption() noexcept;
 
 /// One worker of a ThreadPool. It lives as long as the pool; after its thread has ended, another
 /// may be started for it. Private members run in the worker's own thread unless they say otherwise.
@@ -55,8 +59,11 @@ class Worker {
 
  private:
   void main(const std::string& name);
+  void hand_over();
   FutureState* next();
   FutureState* find();
+  FutureState* steal_from_held_up();
+  bool refill();
   FutureState* search();
   void park() noexcept;
   // SAFETY: as StateWord::futex_address(); only the kernel reads through this pointer.
@@ -64,15 +71,20 @@ class Worker {
     return reinterpret_cast<const std::uint32_t*>(&woken_);
   }
   bool run(FutureState& job, bool queued);
+  void end(FutureState& job, Phase phase, bool queued);
   void drop_husk(FutureState& job);
   void count_husk(std::ptrdiff_t change) noexcept;
   void drop_own_husks();
 
   ThreadPool& pool_;
   const std::size_t index_;
-  WorkStealingDeque jobs_;      // see there
-  boost::thread thread_;        // written by start(); read by who interrupts; ended by join()
-  AdaptiveSpin spin_;           // the worker's own
+  WorkStealingDeque jobs_;  // see there
+  boost::thread thread_;    // written by start(); read by who interrupts; ended by join()
+  AdaptiveSpin spin_;       // the worker's own
+  // The worker's own: what the others ran when it looked last, and how it takes from the inbox.
+  std::vector<const FutureState*> seen_;
+  Clock::time_point refilled_at_;
+  std::size_t batch_ = 1;
   std::uint32_t started_ = 0;   // the worker's own: jobs, for fairness
   std::size_t husks_left_ = 0;  // the worker's own: jobs it helped with that may still be in jobs_
   // Jobs that were run or cancelled elsewhere than in the queue that still holds them: this worker

@@ -15,7 +15,7 @@ namespace plait::detail {
 class WorkerList {
  public:
   /// Where the thread of a worker is on its way.
-  enum class Thread { none, runs, ended };
+  enum class Thread { none, runs, ended, joining };
   struct Entry {
     std::unique_ptr<Worker> worker;
     Thread thread = Thread::none;
@@ -31,12 +31,14 @@ class WorkerList {
   std::vector<Entry>& entries() noexcept { return entries_; }
   /// Runs in: any thread, the pool's mutex held. Adds a worker without a thread.
   Entry& add(ThreadPool& pool) {
-    entries_.push_back({std::make_unique<Worker>(pool, entries_.size())});
+    Entry entry{std::make_unique<Worker>(pool, entries_.size())};
     auto larger = std::make_unique<Snapshot>();
-    larger->workers = std::make_unique<Worker*[]>(entries_.size());
-    larger->count = entries_.size();
-    for (std::size_t i = 0; i < entries_.size(); ++i) larger->workers[i] = entries_[i].worker.get();
+    larger->workers = std::make_unique<Worker*[]>(entries_.size() + 1);
+    for (const Entry& known : entries_) larger->workers[larger->count++] = known.worker.get();
+    larger->workers[larger->count++] = entry.worker.get();
+    entries_.reserve(entries_.size() + 1);
     snapshots_.push_back(std::move(larger));
+    entries_.push_back(std::move(entry));  // nothing can fail any more
     present_ = snapshots_.back().get();
     return entries_.back();
   }

@@ -92,8 +92,8 @@ std::string help_text() {
        checksum_tree [-j N] [-a ALGORITHM] --check FILE
 
 Prints the checksum of every regular file below each PATH, in the format of sha256sum and in the
-byte order of the whole paths (LC_ALL=C sort). Hashes many files at once. As with `find PATH -type f`,
-symbolic links are not followed; PATH/ with a slash follows a link named PATH.
+byte order of the whole paths (LC_ALL=C sort). Hashes many files at once. Symbolic links are not
+followed, as with `find PATH -type f`; PATH/ with a slash enters a directory that a link leads to.
 
   -j, --jobs N          hash N files at once, 1 to 1024; default: a few more than there are CPUs
   -a, --algorithm NAME  )" +

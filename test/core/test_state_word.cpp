@@ -32,10 +32,8 @@ TEST_SUITE_BEGIN("core/state_word");
 TEST_CASE("transition_allowed: allows the arrows of the picture and no others") {
   // Rows: from; columns: to; both in the order of `phases`.
   constexpr bool allowed[std::size(phases)][std::size(phases)] = {
-      {false, true, true, true, false},
-      {false, false, true, true, true},
-      {true, true, false, false, true},
-      {false, false, false, false, false},
+      {false, true, true, true, false},    {false, false, true, true, true},
+      {true, true, false, false, true},    {false, false, false, false, false},
       {false, false, false, false, false},
   };
   for (std::size_t from = 0; from < std::size(phases); ++from) {

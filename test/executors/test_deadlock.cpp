@@ -234,7 +234,7 @@ TEST_CASE("result: two full pools, each waiting for jobs queued in the other, ar
   gate.open();
   int deadlocks = 0;
   for (const auto& job : jobs) {
-    deadlocks += !text_of<DeadlockError>([&] { CHECK(job.result() == 1); }).empty();
+    deadlocks += !text_of<DeadlockError>([&] { job.result(); }).empty();
   }
   CHECK(deadlocks >= 1);
 }

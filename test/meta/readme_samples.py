@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every C++ block of README.md and doc/*.md stands, line for line, in a sample that runs as a test."""
+"""Every C++ block of README.md and doc/*.md stands, line for line, in a sample that is run."""
 import pathlib
 import re
 import sys

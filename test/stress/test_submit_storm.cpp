@@ -122,7 +122,7 @@ TEST_CASE("request_stop: amid the start of workers reaches the job it is meant f
     ThreadPoolExecutor pool(3);
     const auto submit_and_stop = [&](Engine own) {
       for (int i = 0; i < 10; ++i) {
-        const auto job = pool.submit([&own] { dawdle(own, 500); });
+        const auto job = pool.submit([engine = Engine(own())]() mutable { dawdle(engine, 500); });
         dawdle(own, 1000);
         job.request_stop();
         job.wait();

@@ -29,7 +29,7 @@ constexpr Duration clamp_duration(std::chrono::duration<Rep, Period> timeout) {
   using Seconds = std::chrono::duration<long double>;
   const Seconds wide = timeout;
   if (wide >= Seconds(Duration::max())) return Duration::max();
-  if (wide <= Seconds(Duration::min())) return Duration::min();
+  if (!(wide > Seconds(Duration::min()))) return Duration::min();  // not-a-number, too
   return std::chrono::duration_cast<Duration>(timeout);
 }
 

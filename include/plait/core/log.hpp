@@ -26,4 +26,14 @@ namespace plait::detail {
 /// Hands one report to the handler; never throws.
 void log(LogLevel level, std::string_view text) noexcept;
 
+/// As above for a text that has to be put together, which may fail for want of memory.
+template <class MakeText>
+void log_made(LogLevel level, MakeText make_text) noexcept {
+  try {
+    log(level, make_text());
+  } catch (...) {
+    log(level, "there was an error, but no memory left to describe it");
+  }
+}
+
 }  // namespace plait::detail

@@ -79,6 +79,7 @@ class Promise {
   template <class... V>
   void set_result(V&&... value) {
     auto& state = checked("set_result()");
+    const StateRef keep = state_;  // who sees the end may destroy this Promise at once
     const auto origin = state.settle();
     try {
       using Stored = typename detail::ValueState<T>::Stored;
@@ -94,6 +95,7 @@ class Promise {
   /// @throws InvalidStateError if it is done; std::invalid_argument for a null pointer
   void set_exception(std::exception_ptr error) {
     auto& state = checked("set_exception()");
+    const StateRef keep = state_;  // as in set_result()
     if (!error) throw std::invalid_argument("set_exception() got a null exception_ptr");
     state.settle();
     state.end(state.store_error(std::move(error)));
@@ -112,7 +114,10 @@ class Promise {
     if (!state_) detail::throw_no_state(member);
     return *state_;
   }
-  bool has_consumer() const noexcept { return state_->snapshot().references() > 1; }
+  bool has_consumer() const noexcept {
+    const auto seen = state_->snapshot();
+    return seen.references() > 1 || seen.has(detail::has_waiters);
+  }
   void give_up() noexcept {
     try {
       set_exception(detail::broken_promise());

@@ -27,7 +27,7 @@ struct MapOptions {
 };
 
 /// The results of map(), an input range in the order of the inputs. Dropping it cancels what has
-/// not started.
+/// not started, and requests a stop of what runs if the callable takes a std::stop_token.
 ///
 /// @snippet samples/03_map.cpp map
 ///

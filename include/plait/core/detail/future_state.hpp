@@ -139,7 +139,7 @@ class FutureState {
   bool move_from(Phase from, Phase to) noexcept;
   static void wait_for_list() noexcept;
   void end_slowly(Phase phase, bool drop_reference) noexcept;
-  void notify_all() noexcept;
+  void notify_all(StateSnapshot seen) noexcept;
   bool cancel_pending() noexcept;
   bool mark_stop_requested() noexcept;
   bool lock_list() noexcept;

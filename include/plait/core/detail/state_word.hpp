@@ -49,6 +49,7 @@ enum Flag : std::uint32_t {
   has_sleepers = 1U << 9,     ///< a thread sleeps, or is about to, on this word: end with a wake-up
   stop_requested = 1U << 10,  ///< request_stop() reached the running work
   retrieved = 1U << 11,       ///< somebody asked for the error, so it is not lost
+  has_callbacks = 1U << 14,   ///< a done-callback was added, so user code may run at the end
   counted = 1U << 13,         ///< its owner counts it among the unfinished jobs
   list_locked = 1U << 12      ///< a thread changes the list of waiters; the phase must not change
 };

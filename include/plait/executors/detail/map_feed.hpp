@@ -42,7 +42,10 @@ class MapFeed {
  public:
   using Element = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-  MapFeed(ChunkPlan plan, Deadline deadline) : plan_(plan), deadline_(deadline) {}
+  /// `stoppable`: the callable takes a stop token, and is asked to stop when nobody wants its
+  /// result.
+  MapFeed(ChunkPlan plan, Deadline deadline, bool stoppable)
+      : plan_(plan), deadline_(deadline), stoppable_(stoppable) {}
   MapFeed(const MapFeed&) = delete;
   MapFeed& operator=(const MapFeed&) = delete;
   virtual ~MapFeed() = default;
@@ -103,6 +106,7 @@ class MapFeed {
       inputs_ended_ = true;  // stays so if the inputs or the executor throw
       const std::size_t submitted = submit_chunk(size);
       in_flight_ += submitted;
+      if (input_error_) std::rethrow_exception(std::exchange(input_error_, nullptr));
       inputs_ended_ = submitted < size;
     }
   }
@@ -111,12 +115,14 @@ class MapFeed {
     abandon();
     inputs_ended_ = true;
     for (const Chunk& chunk : chunks_) {
-      if (chunk.future.valid()) chunk.future.cancel();
+      if (chunk.future.valid()) stoppable_ ? chunk.future.request_stop() : chunk.future.cancel();
     }
     chunks_.clear();
   }
 
   std::deque<Chunk> chunks_;  // in the order of the inputs
+  // What the inputs threw when submit_chunk() had read some elements of its chunk.
+  std::exception_ptr input_error_;
 
  private:
   Element& present() {
@@ -145,6 +151,7 @@ class MapFeed {
 
   ChunkPlan plan_;
   const Deadline deadline_;
+  const bool stoppable_;
   std::size_t in_flight_ = 0;  // elements that were submitted and not passed
   bool inputs_ended_ = false;
 };
@@ -156,7 +163,7 @@ class MapFeedOf final : public MapFeed<T> {
   template <class F, class... Rs>
   MapFeedOf(ChunkPlan plan, Deadline deadline, std::shared_ptr<ExecutorCore> core, F&& fn,
             Rs&&... inputs)
-      : MapFeed<T>(plan, deadline),
+      : MapFeed<T>(plan, deadline, !std::invocable<Fn&, std::ranges::range_value_t<Views>...>),
         core_(std::move(core)),
         shared_(std::make_shared<MapShared<Fn>>(std::forward<F>(fn))),
         views_(std::views::all(std::forward<Rs>(inputs))...),
@@ -169,12 +176,18 @@ class MapFeedOf final : public MapFeed<T> {
  private:
   using Call = ChunkCall<typename MapFeed<T>::Element, Fn, std::ranges::range_value_t<Views>...>;
   using Positions = std::tuple<std::ranges::iterator_t<Views>...>;
+  static constexpr std::size_t max_reserved = 4096;  // a chunksize may exceed any memory
 
   std::size_t submit_chunk(std::size_t size) override {
     std::vector<typename Call::Arguments> inputs;
-    inputs.reserve(size);
-    for (; inputs.size() < size && !at_end(); step()) {
-      std::apply([&](auto&... position) { inputs.emplace_back(*position...); }, positions_);
+    inputs.reserve(std::min(size, max_reserved));
+    try {
+      for (; inputs.size() < size && !at_end(); step()) {
+        std::apply([&](auto&... position) { inputs.emplace_back(*position...); }, positions_);
+      }
+    } catch (...) {
+      if (inputs.empty()) throw;
+      this->input_error_ = capture_exception();  // comes after those that were read
     }
     const std::size_t count = inputs.size();
     if (count > 0) {
