@@ -19,9 +19,8 @@ using bench::Grain;
 using bench::NextToNothing;
 
 constexpr int workers = 2;
-constexpr std::size_t dear_share = 100;  // one element in so many is dear
-constexpr std::size_t in_flight = std::size_t{1}
-                                  << 17;  // so that memory is used again, not more of it
+constexpr std::size_t dear_share = 100;       // one element in so many is dear
+constexpr std::size_t in_flight = 1'048'576;  // bounds the memory, keeps no worker waiting
 
 std::vector<int> cheap_input(std::size_t count) {
   std::vector<int> input(count);

@@ -113,9 +113,10 @@ void ThreadPool::exit_called_in_job() {
     // Jobs that wait for the one that never returns are not waited for.
     const std::size_t stuck = BlockedThread::count_stuck(*this);
     MutexLock lock(mutex_);
-    if (live_ <= stuck + callers) return;
+    if (live_ <= stuck + callers) break;
     thread_ended_.wait_for(mutex_, std::chrono::milliseconds(1));
   }
+  join_ended_workers();
 }
 
 // ---------------------------------------------------------------- stop requests

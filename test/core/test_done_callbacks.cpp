@@ -134,13 +134,19 @@ TEST_CASE("add_done_callback: the callback is freed when it has run") {
   CHECK(counts.copies == 0);
 }
 
-TEST_CASE("add_done_callback: callbacks never run are freed with the future") {
+TEST_CASE("add_done_callback: a promise that gives up calls the callbacks, handle left or not") {
   LifetimeCounts counts;
   const LogCapture log;
+  int calls = 0;
   {
     Promise<int> promise;
-    promise.get_future().add_done_callback([held = LifetimeTracked(counts)](const Future<int>&) {});
+    promise.get_future().add_done_callback(
+        [&, held = LifetimeTracked(counts)](const Future<int>& done) {
+          CHECK_THROWS_AS(done.result(), InvalidStateError);
+          ++calls;
+        });
   }
+  CHECK(calls == 1);
   CHECK(counts.live == 0);
 }
 

@@ -174,7 +174,7 @@ TEST_CASE("result: a blocked worker uses no CPU time") {
   const auto running = pool.submit([&] { gate.pass(); });
   gate.wait_for_arrivals(1);
   Promise<pthread_t> thread;
-  const auto waiter = pool.submit([&] {
+  const auto waiter = pool.submit([&thread, running] {
     thread.set_result(::pthread_self());
     running.result();
   });

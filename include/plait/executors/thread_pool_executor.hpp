@@ -47,9 +47,10 @@ struct ThreadPoolOptions {
 /// **Python:** concurrent.futures.ThreadPoolExecutor. **Threads:** any may call any member.
 /// **Cancellation:** request_stop() sets the std::stop_token of a running job and interrupts its
 /// thread for Boost.Thread's interruption points; a job that ends by boost::thread_interrupted is
-/// cancelled. **Process:** exit() first runs what was accepted; called in a job it fails that job,
-/// cancels the queue and waits for the others. A child made by fork() has no workers: there
-/// submit() and waiting throw RuntimeError, and the destructor does nothing.
+/// cancelled. **Process:** exit() first runs what was accepted; called in a job it starts no more
+/// and waits for those that run, unless they wait for the one that never returns. A child made by
+/// fork() has no workers: there submit() and waiting throw RuntimeError, and the destructor does
+/// nothing.
 class ThreadPoolExecutor : public Executor {
  public:
   /// A pool of `max_workers` threads; 0: the default. @throws std::invalid_argument for absurd
