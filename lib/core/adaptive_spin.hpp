@@ -1,6 +1,8 @@
 // Spinning for as long as it has paid lately, and not at all where it has not.
 #pragma once
 
+#include <sched.h>
+
 #include <plait/core/clock.hpp>
 
 namespace plait::detail {
@@ -29,6 +31,7 @@ class AdaptiveSpin {
     }
     started_ = Clock::now();
     while (Clock::now() - started_ < budget_) {
+      sched_yield();  // who is to bring about what is awaited may need this very processor
       for (int i = 0; i < short_spins; ++i) {
         if (ready()) {
           budget_ = max_budget;
