@@ -22,6 +22,7 @@ HandlerSlot& handler_slot() {
 }
 
 void write_to_standard_error(LogLevel level, std::string_view text) {
+  if (level == LogLevel::debug) return;
   static constexpr const char* names[] = {"debug", "warning", "error"};
   std::fprintf(stderr, "plait %s: %.*s\n", names[static_cast<int>(level)],
                static_cast<int>(text.size()), text.data());

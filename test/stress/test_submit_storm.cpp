@@ -54,7 +54,7 @@ TEST_SUITE_BEGIN("stress/submit_storm");
 
 TEST_CASE("shutdown: at a random moment of a storm every job is run, cancelled or refused") {
   auto engine = seeded_engine("shutdown in a storm");
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 200; ++round) {
     Books books;
     const std::size_t max_queue = pick(engine, 3) == 0 ? 1 + pick(engine, 4) : 0;
     ThreadPoolExecutor pool({.max_workers = 1 + pick(engine, 4), .max_queue = max_queue});
@@ -98,7 +98,7 @@ TEST_CASE("resize: at random in a storm of submits loses no job and ends with th
 
 TEST_CASE("resize: amid submits, the pool can still run as many jobs at once as it has workers") {
   auto engine = seeded_engine("resize amid submits");
-  for (int round = 0; round < 1000; ++round) {
+  for (int round = 0; round < 300; ++round) {
     Gate gate;
     ThreadPoolExecutor pool(1);
     {
@@ -138,7 +138,7 @@ TEST_CASE("submit: no wake-up is lost between a job and a worker about to sleep"
   auto engine = seeded_engine("lost wake-ups");
   for (const std::size_t workers : {1, 2, 4}) {
     ThreadPoolExecutor pool(workers);
-    for (int i = 0; i < 10'000; ++i) {
+    for (int i = 0; i < 3000; ++i) {
       pool.submit([] {}).result();
       dawdle(engine, 30'000 >> pick(engine, 15));
     }

@@ -13,7 +13,8 @@ enum class LogLevel {
   error     ///< an exception that would be lost without this report
 };
 
-/// Replaces the function that receives plait's reports; an empty one restores standard error.
+/// Replaces the function that receives plait's reports; an empty one restores the default, which
+/// writes all but LogLevel::debug to standard error.
 ///
 /// The handler is called in the thread that has something to report, possibly in several at once;
 /// what it throws is dropped. **Python:** the logger "concurrent.futures". **Threads:** any.

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include <plait/core/clock.hpp>
@@ -42,7 +43,7 @@ struct MapOptions {
 template <class T>
 class MapResults {
  public:
-  /// Where the iteration stands; all iterators of one range share it.
+  /// Where the iteration stands. Only the newest iterator of a range may be used.
   class iterator {
    public:
     using difference_type = std::ptrdiff_t;
@@ -50,18 +51,33 @@ class MapResults {
 
     /// Blocks until this element is done. @throws what its call threw; TimeoutError, which also
     /// ends the range; CancelledError
-    value_type operator*() const { return feed_->current(); }
+    value_type operator*() const {
+      return present_ != run_end_ ? detail::MapFeed<T>::give(*present_) : feed_->current();
+    }
     /// Goes on to the next one, read or not; does not wait for it.
     iterator& operator++() {
-      feed_->advance();
+      if (run_end_ - present_ > 1) {
+        feed_->move_to(++present_);
+      } else {
+        feed_->advance();
+        std::tie(present_, run_end_) = feed_->run();
+      }
       return *this;
     }
-    void operator++(int) { feed_->advance(); }
-    bool operator==(std::default_sentinel_t) const { return feed_->exhausted(); }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const {
+      return present_ == run_end_ && feed_->exhausted();
+    }
 
    private:
     friend MapResults;
-    explicit iterator(detail::MapFeed<T>* feed) : feed_(feed) {}
+    explicit iterator(detail::MapFeed<T>* feed) : feed_(feed) {
+      std::tie(present_, run_end_) = feed->run();
+    }
+
+    // A copy of the feed's run(), kept here so that an element costs no look at the feed.
+    value_type* present_ = nullptr;
+    value_type* run_end_ = nullptr;
     detail::MapFeed<T>* feed_ = nullptr;
   };
 

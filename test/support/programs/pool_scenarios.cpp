@@ -14,8 +14,10 @@
 #include "../gate.hpp"
 
 #if defined(__SANITIZE_THREAD__)
-// A child that makes threads is what the scenarios of fork() are about.
-extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+// Children that make threads, and threads that still run at exit(), are what this program is about.
+extern "C" const char* __tsan_default_options() {
+  return "die_after_fork=0 report_thread_leaks=0";
+}
 #endif
 
 namespace plait::test {

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <memory>
+#include <new>
 #include <stop_token>
 #include <tuple>
 #include <type_traits>
@@ -26,6 +28,41 @@ struct ElementError {
 /// Reports those that nobody has read.
 void log_lost_element_errors(const std::vector<ElementError>& errors) noexcept;
 
+/// Room for elements that are made one after the other. Not a std::vector: that holds no bools, and
+/// looks after its members at every element.
+template <class Element>
+class ElementBuffer {
+ public:
+  ElementBuffer() = default;
+  explicit ElementBuffer(std::size_t capacity)
+      : begin_(std::allocator<Element>().allocate(capacity)), end_(begin_), capacity_(capacity) {}
+  ElementBuffer(ElementBuffer&& other) noexcept { swap(other); }
+  ElementBuffer& operator=(ElementBuffer other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~ElementBuffer() {
+    std::destroy(begin_, end_);
+    if (begin_) std::allocator<Element>().deallocate(begin_, capacity_);
+  }
+
+  Element* begin() noexcept { return begin_; }
+  Element* end() noexcept { return end_; }
+  /// The elements up to `end` are alive now; the caller has made them in place.
+  void set_end(Element* end) noexcept { end_ = end; }
+
+ private:
+  void swap(ElementBuffer& other) noexcept {
+    std::swap(begin_, other.begin_);
+    std::swap(end_, other.end_);
+    std::swap(capacity_, other.capacity_);
+  }
+
+  Element* begin_ = nullptr;
+  Element* end_ = nullptr;
+  std::size_t capacity_ = 0;
+};
+
 /// What a chunk's calls gave: a value each, except where `errors` has the place.
 template <class Element>
 struct ChunkResults {
@@ -36,12 +73,7 @@ struct ChunkResults {
     if (!errors.empty()) log_lost_element_errors(errors);
   }
 
-  // A struct around each value, as a std::vector<bool> would not hold values.
-  struct Value {
-    Element value;
-  };
-
-  std::vector<Value> values;         // without gaps: shorter than the chunk by errors.size()
+  ElementBuffer<Element> values;     // without gaps: shorter than the chunk by errors.size()
   std::vector<ElementError> errors;  // in the order of their places
 };
 
@@ -57,69 +89,76 @@ struct MapShared {
   std::atomic<bool> abandoned{false};
 };
 
+/// One input's elements of a chunk; a std::vector<bool> would not hold bools.
+template <class Input>
+using InputColumn =
+    std::conditional_t<std::is_same_v<Input, bool>, std::deque<bool>, std::vector<Input>>;
+
 /// The job of one chunk. It takes a stop token exactly if `Fn` does.
 template <class Element, class Fn, class... Inputs>
 class ChunkCall {
  public:
-  using Arguments = std::tuple<Inputs...>;
+  using Columns = std::tuple<InputColumn<Inputs>...>;
 
-  ChunkCall(std::shared_ptr<MapShared<Fn>> shared, std::vector<Arguments> inputs)
-      : shared_(std::move(shared)), inputs_(std::move(inputs)) {}
+  ChunkCall(std::shared_ptr<MapShared<Fn>> shared, Columns columns, std::size_t size)
+      : shared_(std::move(shared)), columns_(std::move(columns)), size_(size) {}
 
   ChunkResults<Element> operator()()
     requires std::invocable<Fn&, Inputs...>
   {
-    return run([this](Arguments& arguments) -> decltype(auto) {
-      return std::apply(
-          [this](Inputs&... inputs) -> decltype(auto) {
-            return std::invoke(shared_->fn, std::move(inputs)...);
-          },
-          arguments);
-    });
+    return std::apply(
+        [this](auto&... columns) {
+          return run([&](std::size_t place) -> decltype(auto) {
+            return std::invoke(shared_->fn, std::move(columns[place])...);
+          });
+        },
+        columns_);
   }
   ChunkResults<Element> operator()(std::stop_token token)
     requires(!std::invocable<Fn&, Inputs...>)
   {
-    return run([&](Arguments& arguments) -> decltype(auto) {
-      return std::apply(
-          [&](Inputs&... inputs) -> decltype(auto) {
-            return std::invoke(shared_->fn, token, std::move(inputs)...);
-          },
-          arguments);
-    });
+    return std::apply(
+        [&](auto&... columns) {
+          return run([&](std::size_t place) -> decltype(auto) {
+            return std::invoke(shared_->fn, token, std::move(columns[place])...);
+          });
+        },
+        columns_);
   }
 
  private:
   template <class Call>
   ChunkResults<Element> run(Call call) {
     ChunkResults<Element> results;
-    results.values.reserve(inputs_.size());
-    for (std::size_t place = 0; place < inputs_.size(); ++place) {
+    results.values = ElementBuffer<Element>(size_);
+    const std::atomic<bool>& abandoned = shared_->abandoned;
+    Element* end = results.values.begin();
+    for (std::size_t place = 0; place < size_; ++place) {
       try {
         // The inner loop has no handler to set up; it is left only by an exception or at the end.
-        for (; place < inputs_.size() && !shared_->abandoned.load(); ++place) {
-          append(results.values, call, inputs_[place]);
-        }
+        for (; place < size_ && !abandoned.load(); ++place, ++end) make_element(end, call, place);
         break;
       } catch (...) {
+        results.values.set_end(end);
         results.errors.push_back({place, capture_exception()});
       }
     }
+    results.values.set_end(end);
     return results;
   }
   template <class Call>
-  static void append(std::vector<typename ChunkResults<Element>::Value>& values, Call& call,
-                     Arguments& arguments) {
-    if constexpr (std::is_void_v<decltype(call(arguments))>) {
-      call(arguments);
-      values.emplace_back();
+  static void make_element(Element* where, Call& call, std::size_t place) {
+    if constexpr (std::is_void_v<decltype(call(place))>) {
+      call(place);
+      ::new (static_cast<void*>(where)) Element();
     } else {
-      values.push_back({call(arguments)});
+      ::new (static_cast<void*>(where)) Element(call(place));
     }
   }
 
   std::shared_ptr<MapShared<Fn>> shared_;
-  std::vector<Arguments> inputs_;
+  Columns columns_;
+  std::size_t size_;
 };
 
 }  // namespace plait::detail

@@ -53,44 +53,45 @@ class MapFeed {
   /// No element is left.
   bool exhausted() const { return chunks_.empty(); }
 
+  /// The values from the present element up to the next error or the end of the chunk; empty where
+  /// the present element is an error, or was not waited for yet.
+  std::pair<Element*, Element*> run() const { return {present_, run_end_}; }
+  /// The present element is another one of the same run.
+  void move_to(Element* present) { present_ = present; }
+
   /// The present element, to be read again; moved out only where it cannot be copied.
-  Element current() {
+  Element current() { return give(wait_for_present()); }
+  /// The present element, moved out.
+  Element take_current() { return std::move(wait_for_present()); }
+  /// `element`, copied if that can be.
+  static Element give(Element& element) {
     if constexpr (std::copy_constructible<Element>) {
-      return present();
+      return element;
     } else {
-      return take_current();
+      return std::move(element);
     }
   }
-  /// The present element, moved out.
-  Element take_current() { return std::move(present()); }
 
   /// On to the next element. What the inputs or the executor throw is thrown where the element that
   /// they did not give is read.
   void advance() {
-    Chunk& chunk = chunks_.front();
-    --in_flight_;
-    if (chunk.is_error(chunk.place)) ++chunk.next_error;
-    if (++chunk.place == chunk.size) chunks_.pop_front();
+    if (exhausted()) return;
+    step();
+    if (place() < chunks_.front().size) return;
+    drop_chunk();
     try {
       refill();
     } catch (...) {
-      chunks_.push_back({.future = {}, .size = 1});
-      chunks_.back().results.errors.push_back({0, capture_exception()});
+      chunks_.push_back({.future = {}, .size = 1, .error = capture_exception()});
       ++in_flight_;
     }
   }
 
  protected:
   struct Chunk {
-    Future<ChunkResults<Element>> future;  // without a state once `results` holds its value
+    Future<ChunkResults<Element>> future;
     std::size_t size;
-    std::size_t place = 0;       // of the present element
-    std::size_t next_error = 0;  // the first of results.errors at or after `place`
-    ChunkResults<Element> results{};
-
-    bool is_error(std::size_t which) const {
-      return next_error < results.errors.size() && results.errors[next_error].place == which;
-    }
+    std::exception_ptr error{};  // instead of a future: no job was made
   };
 
   /// Submits a chunk of at most `size` elements; 0: the inputs have ended.
@@ -118,6 +119,7 @@ class MapFeed {
       if (chunk.future.valid()) stoppable_ ? chunk.future.request_stop() : chunk.future.cancel();
     }
     chunks_.clear();
+    present_ = run_end_ = nullptr;
   }
 
   std::deque<Chunk> chunks_;  // in the order of the inputs
@@ -125,29 +127,71 @@ class MapFeed {
   std::exception_ptr input_error_;
 
  private:
-  Element& present() {
-    Chunk& chunk = chunks_.front();
-    if (chunk.future.valid()) load(chunk);
-    auto& [values, errors] = chunk.results;
-    if (chunk.is_error(chunk.place)) {
-      errors[chunk.next_error].read = true;
-      std::rethrow_exception(errors[chunk.next_error].error);
+  Element& wait_for_present() {
+    if (!loaded_) load(chunks_.front());
+    if (present_ == run_end_) {
+      ElementError& here = results_.errors[next_error_];
+      here.read = true;
+      std::rethrow_exception(here.error);
     }
-    return values[chunk.place - chunk.next_error].value;
+    return *present_;
   }
 
   // A chunk that failed as a whole, as on a broken pool, throws for each of its elements.
   void load(Chunk& chunk) {
-    if (deadline_ && !chunk.future.wait_for(*deadline_ - Clock::now())) {
-      cancel_rest();
-      throw_timeout("map()");
+    if (chunk.error) {
+      results_.errors.push_back({0, chunk.error});
+    } else {
+      if (deadline_ && !chunk.future.wait_for(*deadline_ - Clock::now())) {
+        cancel_rest();
+        throw_timeout("map()");
+      }
+      results_ = chunk.future.take();
     }
-    chunk.results = chunk.future.take();
-    chunk.future = {};
-    for (std::size_t skipped = 0; skipped < chunk.place; ++skipped) {
-      if (chunk.is_error(skipped)) ++chunk.next_error;
+    loaded_ = true;
+    present_ = results_.values.begin();
+    run_end_ = end_of_run();
+    while (skipped_ > 0) {
+      --skipped_;
+      step();
     }
   }
+
+  // On to the next element of the chunk, or behind its last one.
+  void step() {
+    if (!loaded_) {
+      ++skipped_;
+    } else if (present_ != run_end_) {
+      ++present_;
+    } else {
+      ++next_error_;
+      run_end_ = end_of_run();
+    }
+  }
+  // Of the present element in its chunk: so many values and errors come before it.
+  std::size_t place() {
+    return skipped_ + static_cast<std::size_t>(present_ - results_.values.begin()) + next_error_;
+  }
+  Element* end_of_run() {
+    if (next_error_ == results_.errors.size()) return results_.values.end();
+    return results_.values.begin() + (results_.errors[next_error_].place - next_error_);
+  }
+  void drop_chunk() {
+    in_flight_ -= chunks_.front().size;
+    chunks_.pop_front();
+    results_ = {};
+    present_ = run_end_ = nullptr;
+    skipped_ = next_error_ = 0;
+    loaded_ = false;
+  }
+
+  // The first of chunks_, where it was waited for.
+  ChunkResults<Element> results_;
+  Element* present_ = nullptr;
+  Element* run_end_ = nullptr;
+  std::size_t next_error_ = 0;  // the first of results_.errors at or behind the present element
+  std::size_t skipped_ = 0;     // elements passed before the chunk was waited for
+  bool loaded_ = false;
 
   ChunkPlan plan_;
   const Deadline deadline_;
@@ -176,26 +220,50 @@ class MapFeedOf final : public MapFeed<T> {
  private:
   using Call = ChunkCall<typename MapFeed<T>::Element, Fn, std::ranges::range_value_t<Views>...>;
   using Positions = std::tuple<std::ranges::iterator_t<Views>...>;
-  static constexpr std::size_t max_reserved = 4096;  // a chunksize may exceed any memory
 
   std::size_t submit_chunk(std::size_t size) override {
-    std::vector<typename Call::Arguments> inputs;
-    inputs.reserve(std::min(size, max_reserved));
+    typename Call::Columns columns;
     try {
-      for (; inputs.size() < size && !at_end(); step()) {
-        std::apply([&](auto&... position) { inputs.emplace_back(*position...); }, positions_);
-      }
+      read(columns, size, std::index_sequence_for<Views...>());
     } catch (...) {
-      if (inputs.empty()) throw;
       this->input_error_ = capture_exception();  // comes after those that were read
     }
-    const std::size_t count = inputs.size();
+    // An input that throws leaves those before it one element ahead.
+    const std::size_t count =
+        std::apply([](auto&... column) { return std::min({column.size()...}); }, columns);
     if (count > 0) {
       this->chunks_.push_back({.future = submit_job(*core_, SubmitOptions(), NoName(),
-                                                    Call(shared_, std::move(inputs))),
+                                                    Call(shared_, std::move(columns), count)),
                                .size = count});
     }
     return count;
+  }
+
+  template <std::size_t... I>
+  void read(typename Call::Columns& columns, std::size_t size, std::index_sequence<I...>) {
+    if constexpr ((... && plain_array<Views>)) {
+      const std::size_t count = std::min({size, elements_left<I>()...});
+      (..., std::get<I>(columns).assign(std::get<I>(positions_),
+                                        std::get<I>(positions_) + signed_count(count)));
+      (..., (std::get<I>(positions_) += signed_count(count)));
+    } else {
+      for (std::size_t count = 0; count < size && !at_end(); ++count, step()) {
+        (..., std::get<I>(columns).emplace_back(*std::get<I>(positions_)));
+      }
+    }
+  }
+  // An input whose elements can be copied at a stroke, and cannot throw.
+  template <class View>
+  static constexpr bool plain_array =
+      std::ranges::contiguous_range<View> && std::ranges::sized_range<View> &&
+      std::is_trivially_copyable_v<std::ranges::range_value_t<View>>;
+  template <std::size_t I>
+  std::size_t elements_left() {
+    return static_cast<std::size_t>(std::ranges::end(std::get<I>(views_)) -
+                                    std::get<I>(positions_));
+  }
+  static std::ptrdiff_t signed_count(std::size_t count) {
+    return static_cast<std::ptrdiff_t>(count);
   }
   void abandon() noexcept override { shared_->abandoned = true; }
 
