@@ -162,12 +162,11 @@ FutureState* Worker::search() {
       // Submitters may have relied on this worker while it searched.
       if (searching && job && pool_.has_jobs()) idle.notify_one();
       return job;
-    } else {
-      park();
-      spin_.woke(woken_at_.load());
-      searching = true;  // who woke it has counted it
-      if (!job) job = find();
     }
+    park();
+    if (searching) spin_.woke(woken_at_.load());
+    searching = true;  // who woke it has counted it
+    if (!job) job = find();
   }
   // Submitters rely on a searching worker to see their jobs: the last one passes that duty on.
   if (searching && idle.end_search() && pool_.has_jobs()) idle.notify_one();

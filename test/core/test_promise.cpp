@@ -145,7 +145,9 @@ TEST_CASE("Promise: its destruction leaves a resolved or cancelled future alone"
 
 TEST_CASE("Promise: one that was never asked for its future is silent when destroyed") {
   const LogCapture log;
-  { const Promise<int> promise; }
+  {
+    const Promise<int> promise;
+  }
   CHECK(log.size() == 0);
 }
 

@@ -197,8 +197,7 @@ TEST_CASE("shutdown: results of a map can be read after the pool has gone") {
 TEST_CASE("shutdown: a bounded map that still has inputs says so when it is read on") {
   const std::vector<int> inputs{0, 1, 2, 3};
   ThreadPoolExecutor pool(1);
-  auto results = pool.map(
-      {.buffersize = 1}, [](int number) { return number; }, inputs);
+  auto results = pool.map({.buffersize = 1}, [](int number) { return number; }, inputs);
   auto position = results.begin();
   CHECK(*position == 0);
   pool.shutdown();
@@ -225,7 +224,9 @@ TEST_CASE("shutdown: many threads shut down and submit at once; each job runs or
       while (accepted < 5) std::this_thread::yield();
       pool.shutdown();
     };
-    { ProbedThread first(submit_all), second(submit_all), third(shut_down), fourth(shut_down); }
+    {
+      ProbedThread first(submit_all), second(submit_all), third(shut_down), fourth(shut_down);
+    }
     CHECK(accepted + refused == 60);
     CHECK(runs == accepted);
   }

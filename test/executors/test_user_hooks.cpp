@@ -205,8 +205,7 @@ TEST_CASE("map: an input that throws comes out of map and cancels what was submi
 
 TEST_CASE("map: with a buffer, an input that throws comes out of the iteration") {
   ThreadPoolExecutor pool(1);
-  auto results = pool.map(
-      {.buffersize = 2}, [](int number) { return number; }, FaultyRange(5));
+  auto results = pool.map({.buffersize = 2}, [](int number) { return number; }, FaultyRange(5));
   std::vector<int> values;
   CHECK_THROWS_AS(
       [&] {

@@ -113,7 +113,9 @@ TEST_CASE("Inbox: two submitters and two workers pass 100,000 jobs on, each once
       taken += take(own.steal());
     }
   };
-  { ProbedThread first(submit), second(submit), third(work), fourth(work); }
+  {
+    ProbedThread first(submit), second(submit), third(work), fourth(work);
+  }
   CHECK(all_taken_once(tokens));
 }
 

@@ -62,7 +62,9 @@ TEST_CASE("submit: trees of jobs from inside and outside never lock up a bounded
     const auto submit_some = [&] {
       for (int i = 0; i < 5; ++i) pool.submit([&] { submit_tree(pool, runs, 3); }).result();
     };
-    { ProbedThread first(submit_some), second(submit_some), third(submit_some); }
+    {
+      ProbedThread first(submit_some), second(submit_some), third(submit_some);
+    }
     CHECK(eventually([&] { return runs == 15 * (1 + 3 + 9 + 27); }));
   }
 }
@@ -80,7 +82,9 @@ TEST_CASE("max_queue: never more jobs wait than it allows") {
         }
       }
     };
-    { ProbedThread first(submit_some), second(submit_some); }
+    {
+      ProbedThread first(submit_some), second(submit_some);
+    }
     pool.shutdown();
     CHECK(started == 4000);
     CHECK(most <= static_cast<int>(bound) + workers);  // a worker may be about to count its job

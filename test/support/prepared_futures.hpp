@@ -45,7 +45,7 @@ struct PreparedFutures {
 // What each state answers.
 struct StateRow {
   const char* name;
-  Future<int> PreparedFutures::*future;
+  Future<int> PreparedFutures::* future;
   bool cancel, cancelled, running, done;
 };
 

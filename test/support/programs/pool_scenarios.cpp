@@ -15,9 +15,7 @@
 
 #if defined(__SANITIZE_THREAD__)
 // Children that make threads, and threads that still run at exit(), are what this program is about.
-extern "C" const char* __tsan_default_options() {
-  return "die_after_fork=0 report_thread_leaks=0";
-}
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0 report_thread_leaks=0"; }
 #endif
 
 namespace plait::test {
@@ -95,7 +93,8 @@ int fork_in_job() {
 
 int fork_in_job_and_submit() {
   ThreadPoolExecutor pool(2);
-  auto job = pool.submit([&] { return status_of_child([&] { return is_refused([&] { pool.submit([] {}); }); }); });
+  auto job = pool.submit(
+      [&] { return status_of_child([&] { return is_refused([&] { pool.submit([] {}); }); }); });
   std::printf("child exited with %d\n", job.result());
   std::printf("parent goes on with %d\n", pool.submit([] { return 7; }).result());
   return 0;
@@ -107,7 +106,8 @@ int fork_in_main() {
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);
-    return is_refused([&] { pool.submit([] {}); });  // the child leaves by way of the pool's destructor
+    return is_refused(
+        [&] { pool.submit([] {}); });  // the child leaves by way of the pool's destructor
   }
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -119,11 +119,12 @@ int fork_in_main() {
 int child_makes_a_pool_of_its_own() {
   ThreadPoolExecutor pool(1);
   const int status = pool.submit([] {
-    return status_of_child([] {
-      ThreadPoolExecutor own(1);
-      return own.submit([] { return 11; }).result();
-    });
-  }).result();
+                           return status_of_child([] {
+                             ThreadPoolExecutor own(1);
+                             return own.submit([] { return 11; }).result();
+                           });
+                         })
+                         .result();
   std::printf("child exited with %d\n", status);
   return 0;
 }
