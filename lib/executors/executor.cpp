@@ -11,8 +11,8 @@ Executor::Executor(std::shared_ptr<detail::ExecutorCore> core) : core_(std::move
 
 Executor::~Executor() = default;
 
-WorkerDied::WorkerDied(std::string what, int pid, int signal, int exit_status)
-    : Error(std::move(what)), pid_(pid), signal_(signal), exit_status_(exit_status) {}
+WorkerDied::WorkerDied(const std::string& what, int pid, int signal, int exit_status)
+    : Error(what), pid_(pid), signal_(signal), exit_status_(exit_status) {}
 
 RemoteInfo::~RemoteInfo() = default;
 

@@ -1,37 +1,29 @@
 #!/usr/bin/env python3
 """Every C++ block of README.md and doc/*.md stands, line for line, in a sample that is run."""
-import pathlib
 import re
-import sys
+
+from source import run
 
 
-def blocks(text):
-    return [block.rstrip("\n") for block in re.findall(r"^```cpp\n(.*?)^```", text, re.M | re.S)]
+def check(root):
+    pages = [page for page in (root / "README.md", *sorted((root / "doc").glob("*.md")))
+             if page.exists()]
+    samples = [sample.read_text() for sample in (root / "samples").rglob("*.cpp")]
+    problems = []
+    for page in pages:
+        for block in re.findall(r"^```cpp\n(.*?)\n```", page.read_text(), re.M | re.S):
+            if not any(block in sample for sample in samples):
+                problems.append(f"{page.name}: stands in no sample: {block.splitlines()[0]}")
+    return problems
 
 
-def missing(pages, sources):
-    return [f"{name}: block without a sample: {block.splitlines()[0]}"
-            for name, text in pages.items() for block in blocks(text)
-            if not any(block in source for source in sources)]
-
-
-def selftest():
-    assert not missing({"page": "```cpp\nint x;\n```\n"}, ["int x;\n"])
-    assert missing({"page": "```cpp\nint y;\n```\n"}, ["int x;\n"])
-
-
-def main():
-    if sys.argv[1] == "--selftest":
-        return selftest()
-    root = pathlib.Path(sys.argv[1])
-    files = [root / "README.md", *sorted((root / "doc").glob("*.md"))]
-    pages = {str(file): file.read_text() for file in files}
-    sources = [p.read_text() for p in (root / "samples").rglob("*.cpp")]
-    faults = missing(pages, sources)
-    count = sum(len(blocks(text)) for text in pages.values())
-    print("\n".join(faults) or f"{count} blocks found in the samples")
-    return 1 if faults else 0
-
+BLOCK = "```cpp\nint x;\n```\n"
+CASES = [
+    ("in a sample", {"README.md": BLOCK, "samples/a.cpp": "int x;\n"}, None),
+    ("in no sample", {"README.md": BLOCK, "samples/a.cpp": "int y;\n"}, "stands in no sample"),
+    ("in a page of doc", {"doc/a.md": BLOCK}, "a.md: stands in no sample"),
+    ("no page", {}, None),
+]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(check, CASES)

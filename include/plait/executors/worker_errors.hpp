@@ -12,7 +12,7 @@ namespace plait {
 /// **Python:** there the whole pool breaks with BrokenProcessPool.
 struct WorkerDied : Error {
   /// How the process `pid` ended: by `signal`, or with `exit_status` where that is 0.
-  WorkerDied(std::string what, int pid, int signal, int exit_status);
+  WorkerDied(const std::string& what, int pid, int signal, int exit_status);
 
   /// The process that died.
   int pid() const { return pid_; }
