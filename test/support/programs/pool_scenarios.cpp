@@ -16,6 +16,9 @@
 #if defined(__SANITIZE_THREAD__)
 // Children that make threads, and threads that still run at exit(), are what this program is about.
 extern "C" const char* __tsan_default_options() { return "die_after_fork=0 report_thread_leaks=0"; }
+#elif defined(__SANITIZE_ADDRESS__)
+// In the child of a fork() the search for leaks looks for threads that do not exist there.
+extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
 #endif
 
 namespace plait::test {
