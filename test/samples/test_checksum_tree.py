@@ -366,7 +366,10 @@ class Interruption(TemporaryDirectory):
     def test_a_terminal_shows_progress_and_ctrl_c_ends_it(self):
         write(self.path(b"a"))
         write_sparse(self.path(b"b"))
-        process, terminal = pty.fork()
+        try:
+            process, terminal = pty.fork()
+        except OSError as error:  # a container without /dev/pts
+            self.skipTest(str(error))
         if process == 0:
             os.chdir(self.root)
             os.dup2(os.open("list", os.O_CREAT | os.O_WRONLY), 1)

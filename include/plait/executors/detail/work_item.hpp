@@ -17,7 +17,10 @@ namespace plait {
 /// What a callable submitted to an executor returns, undecayed: fn(args...), or where that cannot
 /// be called, fn(std::stop_token, args...).
 template <class F, class... A>
-struct submit_result {
+struct submit_result {};
+template <class F, class... A>
+  requires std::invocable<std::decay_t<F>, std::decay_t<A>...>
+struct submit_result<F, A...> {
   using type = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
 };
 template <class F, class... A>
