@@ -103,8 +103,10 @@ void ThreadPool::count_unfinished(FutureState& job) noexcept {
 
 bool ThreadPool::needs_worker() const noexcept {
   const std::size_t threads = num_threads_;
-  return threads < max_workers_ &&
-         (unfinished_ > static_cast<std::ptrdiff_t>(threads) || busy_workers() >= threads);
+  if (threads >= max_workers_) return false;
+  if (unfinished_ > static_cast<std::ptrdiff_t>(threads)) return true;
+  // In this order: who is busy with the very job in question has taken it out of its queue before.
+  return busy_workers() >= threads && has_jobs();
 }
 
 void ThreadPool::grow_if_needed() noexcept {
