@@ -12,6 +12,7 @@
 #include "core/adaptive_spin.hpp"
 #include "core/describe_exception.hpp"
 #include "core/futex.hpp"
+#include "core/live_schedulers.hpp"
 #include "core/wait_graph.hpp"
 
 namespace plait::detail {
@@ -20,13 +21,26 @@ namespace plait::detail {
 
 std::string FutureState::describe() const { return "a promise's future"; }
 
-void FutureState::destroy() noexcept {
-  const auto last = snapshot();
-  if (last.phase() == Phase::finished && error_ && !last.has(retrieved)) {
+void FutureState::report_lost_error() noexcept {
+  Scheduler* const scheduler = live_in_this_thread(owner_);
+  if (!scheduler) {
     log_made(LogLevel::error, [this] {
       return describe() +
              " failed and nobody asked for its exception: " + describe_exception(error_);
     });
+    return;
+  }
+  try {
+    scheduler->report(describe() + " exception was never retrieved", error_);
+  } catch (const std::bad_alloc&) {
+    scheduler->report({}, error_);
+  }
+}
+
+void FutureState::destroy() noexcept {
+  const auto last = snapshot();
+  if (last.phase() == Phase::finished && error_ && !last.has(retrieved)) {
+    report_lost_error();
   }
   delete this;
 }
@@ -54,7 +68,7 @@ Phase FutureState::store_error(std::exception_ptr error) noexcept {
 
 // ---------------------------------------------------------------- transitions
 
-bool FutureState::cancel() noexcept {
+bool FutureState::cancel(std::string_view) noexcept {
   const Phase phase = snapshot().phase();
   if (phase != Phase::pending) return phase == Phase::cancelled;
   if (!cancel_pending()) return snapshot().phase() == Phase::cancelled;
@@ -191,25 +205,15 @@ bool FutureState::remove_callback(std::uint64_t id) noexcept {
   return callback != nullptr;
 }
 
-std::uint64_t next_callback_id() noexcept {
-  // Written by every thread that adds a callback; only its being different each time matters.
-  static std::atomic<std::uint64_t> last{0};
-  return ++last;
-}
-
-void log_callback_error(const FutureState& state) noexcept {
-  log_made(LogLevel::error, [&] {
-    return "exception calling callback for " + state.describe() + ": " +
-           describe_exception(std::current_exception());
-  });
-}
-
 // ---------------------------------------------------------------- blocking
 
 void FutureState::wait() { wait_until({}); }
 
 bool FutureState::wait_until(Deadline deadline) {
-  if (done()) return true;
+  const auto seen = snapshot();
+  if (seen.done()) return true;
+  FutureState* const self = this;
+  if (seen.has(of_loop)) check_wait({&self, 1});
   if (deadline && *deadline <= Clock::now()) return false;
   if (owner_ && owner_ == working_thread.owner && owner_->help(*this)) return true;
   return sleep_until(deadline);

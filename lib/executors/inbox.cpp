@@ -24,7 +24,7 @@ bool Inbox::push(FutureState& job) noexcept {
   FutureState* top = arrived_.load();
   do {
     if (top == closed_marker()) return false;
-    job.next_job = top;
+    job.next_runnable = top;
   } while (!arrived_.compare_exchange_weak(top, &job));
   return true;
 }
@@ -37,8 +37,8 @@ bool Inbox::fill_list(FutureState* left_behind) {
   FutureState* newest_first = arrived_.exchange(left_behind);
   newest_ = newest_first;
   while (newest_first) {
-    FutureState* const older = newest_first->next_job;
-    newest_first->next_job = std::exchange(oldest_, newest_first);
+    FutureState* const older = newest_first->next_job();
+    newest_first->next_runnable = std::exchange(oldest_, newest_first);
     newest_first = older;
     ++count;
   }
@@ -48,7 +48,7 @@ bool Inbox::fill_list(FutureState* left_behind) {
 
 FutureState* Inbox::pop_ready() {
   FutureState* const job = oldest_;
-  oldest_ = job->next_job;
+  oldest_ = job->next_job();
   if (!oldest_) newest_ = nullptr;
   return job;
 }
@@ -77,7 +77,7 @@ FutureState* Inbox::take_one() {
 
 void Inbox::put_back(FutureState& job) {
   MutexLock lock(mutex_);
-  job.next_job = oldest_;
+  job.next_runnable = oldest_;
   oldest_ = &job;
   if (!newest_) newest_ = &job;
   ready_ = ready_.load() + 1;
@@ -92,7 +92,7 @@ void Inbox::close() {
   const std::size_t count = ready_.load();
   fill_list(closed_marker());
   if (!older) return;
-  last_older->next_job = oldest_;
+  last_older->next_runnable = oldest_;
   oldest_ = older;
   if (!newest_) newest_ = last_older;
   ready_ = ready_.load() + count;
@@ -107,7 +107,7 @@ std::size_t Inbox::size() {
   MutexLock lock(mutex_);
   // Only who holds mutex_ takes arrivals away, so those that are linked stay.
   std::size_t count = ready_.load();
-  for (auto* job = arrived_.load(); job && job != closed_marker(); job = job->next_job) ++count;
+  for (auto* job = arrived_.load(); job && job != closed_marker(); job = job->next_job()) ++count;
   return count;
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <coroutine>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <plait/core/clock.hpp>
 #include <plait/core/detail/callable.hpp>
 #include <plait/core/detail/callback_waiter.hpp>
+#include <plait/core/detail/future_wait.hpp>
 #include <plait/core/detail/value_state.hpp>
 #include <plait/core/errors.hpp>
 #include <plait/core/outcome.hpp>
@@ -32,6 +34,32 @@ Future<T> make_future(StateRef<ValueState<T>> state) noexcept;
 template <class T>
 FutureState* state_of(const Future<T>& future) noexcept;
 }  // namespace detail
+
+/// What co_await on a Future<T> waits with; R is T for a temporary future, else a reference to the
+/// value that the future keeps. A detail, public for its shape only.
+template <class T, class R>
+class FutureAwaiter final : public detail::FutureWait {
+ public:
+  explicit FutureAwaiter(detail::StateRef<detail::ValueState<T>> state) noexcept
+      : FutureWait(*state), state_(std::move(state)) {}
+
+  template <std::derived_from<detail::Frame> Promise>
+  bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+    return suspend(awaiting.promise());
+  }
+  R await_resume() {
+    resume();
+    state_->throw_unless_value();
+    if constexpr (std::is_reference_v<R>) {
+      return state_->value();
+    } else if constexpr (!std::is_void_v<R>) {
+      return state_->give_value();
+    }
+  }
+
+ private:
+  detail::StateRef<detail::ValueState<T>> state_;
+};
 
 /// Shared, copyable handle to the result of work that runs elsewhere.
 ///
@@ -159,6 +187,21 @@ class Future {
   /// Takes a callback away. @returns false if it has run, is running or was removed before
   bool remove_done_callback(CallbackId id) const;
 
+  /// co_await on this in a coroutine, on a loop or on a pool: gives the value as result() does.
+  ///
+  /// The coroutine goes on in its own loop or pool, whoever ends the work. **Cancellation:** of the
+  /// awaiting task cancels queued work and other tasks, and asks running work to stop.
+  FutureAwaiter<T, ResultOf<T>> operator co_await() const& {
+    checked("co_await");
+    return FutureAwaiter<T, ResultOf<T>>(state_);
+  }
+  /// As above, for a temporary: gives the value itself, moved out where this was the last handle or
+  /// T cannot be copied.
+  FutureAwaiter<T, T> operator co_await() && {
+    checked("co_await");
+    return FutureAwaiter<T, T>(std::move(state_));
+  }
+
   /// Whether two handles share one state; two without a state are equal.
   friend bool operator==(const Future& a, const Future& b) noexcept {
     return a.state_.get() == b.state_.get();
@@ -189,10 +232,7 @@ class Future {
   }
   T give_value() {
     state_->throw_unless_value();
-    if constexpr (std::copy_constructible<T>) {
-      if (state_->snapshot().references() > 1) return state_->value();
-    }
-    return std::move(state_->value());
+    return state_->give_value();
   }
   std::exception_ptr error() const {
     if (state_->snapshot().phase() == detail::Phase::cancelled) state_->throw_unless_value();
@@ -230,7 +270,7 @@ CallbackId Future<T>::add_done_callback(F&& fn) const {
   };
   auto* const waiter = new detail::CallbackWaiter<decltype(call)>(std::move(call));
   const CallbackId id{waiter->callback_id};
-  if (!state.add_waiter(*waiter)) waiter->notify(state);
+  if (!state.add_waiter(*waiter)) waiter->notify_late(state);
   return id;
 }
 

@@ -11,18 +11,26 @@
 
 namespace plait {
 
+template <class T>
+class Promise;
+
 namespace detail {
 
 /// The state behind a promise's future; counts the producers, so that the last one can give up.
 template <class T>
-class PromiseState final : public ValueState<T> {
+class PromiseState : public ValueState<T> {
  public:
-  PromiseState() : ValueState<T>(nullptr, 1) {}
+  /// `owner` is null but for a loop's promise.
+  explicit PromiseState(JobOwner* owner = nullptr) : ValueState<T>(owner, 1) {}
 
   // How many Promise handles there are. Each adds and subtracts itself, with the default order; who
   // subtracts the last one fails the future if nobody has ended it.
   std::atomic<std::uint32_t> producers{1};
 };
+
+/// A producer of `state`, of which it takes over one reference.
+template <class T>
+Promise<T> make_promise(PromiseState<T>* state) noexcept;
 
 /// The error of a future whose producers have all gone; a new object each time.
 std::exception_ptr broken_promise();
@@ -109,6 +117,9 @@ class Promise {
 
  private:
   using StateRef = detail::StateRef<detail::PromiseState<T>>;
+  friend Promise detail::make_promise<T>(detail::PromiseState<T>*) noexcept;
+
+  explicit Promise(StateRef state) noexcept : state_(std::move(state)) {}
 
   detail::PromiseState<T>& checked(const char* member) const {
     if (!state_) detail::throw_no_state(member);
@@ -128,5 +139,12 @@ class Promise {
 
   StateRef state_;
 };
+
+// Implementation
+
+template <class T>
+Promise<T> detail::make_promise(PromiseState<T>* state) noexcept {
+  return Promise<T>(StateRef<PromiseState<T>>::adopt(state));
+}
 
 }  // namespace plait

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <string>
 #include <utility>
 
 #include <plait/core/detail/future_state.hpp>
@@ -12,27 +12,39 @@ namespace plait::detail {
 /// A number that no other callback has; never 0.
 std::uint64_t next_callback_id() noexcept;
 
-/// Reports the exception being handled, which a done-callback of `state` threw.
-void log_callback_error(const FutureState& state) noexcept;
-
-/// Calls `fn(state)` once; deletes itself when it has, or when it was taken away.
-template <class F>
-class CallbackWaiter final : public Waiter {
+/// A done-callback that is called once: by who ends the state, or where the state belongs to a loop,
+/// by that loop. Deletes itself when it has been called, or was taken away.
+class Callback : public Waiter, public Runnable {
  public:
-  explicit CallbackWaiter(F fn) : fn_(std::move(fn)) { callback_id = next_callback_id(); }
+  Callback() noexcept { callback_id = next_callback_id(); }
 
-  void notify(FutureState& state) noexcept override {
-    const std::unique_ptr<CallbackWaiter> self(this);
-    try {
-      fn_(state);
-    } catch (...) {
-      log_callback_error(state);
-    }
-  }
+  void notify(FutureState& state) noexcept final;
+  /// As notify(), of a state that was done before; its owner may be gone by now.
+  void notify_late(FutureState& state) noexcept;
+  void removed() noexcept final { delete this; }
+  void run() noexcept final;
+  void abandon() noexcept final { delete this; }
+  std::string describe() const final;
 
-  void removed() noexcept override { delete this; }
+ protected:
+  virtual ~Callback() = default;
 
  private:
+  virtual void call(FutureState& state) = 0;
+  void call_and_delete(FutureState& state) noexcept;
+
+  StateRef<FutureState> state_;  // set while it is in a loop's queue
+};
+
+/// Calls `fn(state)`.
+template <class F>
+class CallbackWaiter final : public Callback {
+ public:
+  explicit CallbackWaiter(F fn) : fn_(std::move(fn)) {}
+
+ private:
+  void call(FutureState& state) override { fn_(state); }
+
   F fn_;
 };
 

@@ -6,9 +6,11 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <plait/core/clock.hpp>
+#include <plait/core/detail/runnable.hpp>
 #include <plait/core/detail/state_word.hpp>
 
 namespace plait::detail {
@@ -28,6 +30,8 @@ class Waiter {
   virtual void notify(FutureState& state) noexcept = 0;
   /// Runs in: the thread that has taken the waiter away by its callback_id.
   virtual void removed() noexcept {}
+  /// Whose end this waiter brings nearer, for call graphs; null: nobody's.
+  virtual FutureState* waiting_state() const noexcept { return nullptr; }
 
   Waiter* next_waiter = nullptr;  // guarded by the state's list_locked flag
   std::uint64_t callback_id = 0;  // const after add_waiter(); 0: no done-callback
@@ -63,7 +67,7 @@ class JobOwner {
 
 /// The state behind a Future. For a submitted job it also is the job: one allocation holds the
 /// callable, the state word, the queue link and the result (`executors/detail/work_item.hpp`).
-class FutureState {
+class FutureState : public Runnable {
  public:
   /// A pending state with `references` handles; `owner` is null for a promise's.
   FutureState(JobOwner* owner, std::uint32_t references) : word_(references), owner_(owner) {}
@@ -87,13 +91,14 @@ class FutureState {
   /// Throws the error or the cancellation of a done state, if it has one.
   void throw_unless_value();
   /// How messages call it: its name, or what kind of callable it runs.
-  virtual std::string describe() const;
+  std::string describe() const override;
 
   // -- the way from pending to done: see state_word.hpp
   /// pending -> running. True: the caller now is the one who runs and ends it.
   bool start() noexcept;
-  /// pending -> cancelled, with everything that follows from it. False: too late.
-  bool cancel() noexcept;
+  /// pending -> cancelled, with everything that follows from it. False: too late. For a task: asks
+  /// it to end, with `message` as the reason; true unless it is done.
+  virtual bool cancel(std::string_view message = {}) noexcept;
   /// cancel(), or asks the running work to stop. False: done already, or nothing there can hear it.
   bool request_stop() noexcept;
   /// pending or running -> settling; returns the phase it came from. InvalidStateError otherwise.
@@ -128,14 +133,21 @@ class FutureState {
   /// Runs in: the owner, before the job is queued. What it means is the owner's business.
   void mark_counted() noexcept { word_.set(counted); }
 
-  /// The link of the queue that holds the job; only that queue touches it.
-  FutureState* next_job = nullptr;
+  /// Runs in: the owner, before anybody else knows the state. From then on a wait for it asks the
+  /// owner first, whatever the timeout, and done-callbacks run in the owner's thread.
+  void mark_of_loop() noexcept { word_.set(of_loop); }
+
+  /// The queue that holds a job links jobs only.
+  FutureState* next_job() const noexcept { return static_cast<FutureState*>(next_runnable); }
+  /// Runs in: a loop, for the state of a task. A pool's worker calls invoke() instead.
+  void run() noexcept override {}
 
  protected:
   virtual ~FutureState() = default;
 
  private:
   void destroy() noexcept;
+  void report_lost_error() noexcept;
   bool move_from(Phase from, Phase to) noexcept;
   static void wait_for_list() noexcept;
   void end_slowly(Phase phase, bool drop_reference) noexcept;

@@ -51,6 +51,7 @@ enum Flag : std::uint32_t {
   retrieved = 1U << 11,       ///< somebody asked for the error, so it is not lost
   has_callbacks = 1U << 14,   ///< a done-callback was added, so user code may run at the end
   counted = 1U << 13,         ///< its owner counts it among the unfinished jobs
+  of_loop = 1U << 15,         ///< belongs to a loop: callbacks run there, its thread may not block
   list_locked = 1U << 12      ///< a thread changes the list of waiters; the phase must not change
 };
 

@@ -1,6 +1,7 @@
 // A FutureState with room for a value of type T.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -23,6 +24,15 @@ class ValueState : public FutureState {
 
   /// The value of a state that is finished without error.
   Stored& value() noexcept { return value_; }
+
+  /// The value for who gives a handle up: moved out if that is the last one or if T cannot be
+  /// copied, else copied.
+  Stored give_value() {
+    if constexpr (std::copy_constructible<Stored>) {
+      if (snapshot().references() > 1) return value_;
+    }
+    return std::move(value_);
+  }
 
   /// Makes the value from what `make` returns, in place: T need not even be movable.
   template <class Make>

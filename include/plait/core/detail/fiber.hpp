@@ -1,0 +1,132 @@
+// A chain of awaits that is run as one: what a task of a loop drives, and a coroutine on a pool.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <plait/core/detail/frame.hpp>
+#include <plait/core/detail/scheduler.hpp>
+
+namespace plait::detail {
+
+//             step()                     Fiber::suspend()
+//   ready ─────────────▶ running ────────────────────────────▶ waiting
+//     ▲                     │                                    │
+//     │                     └──▶ ended: the root frame is done   │
+//     └──────────────────────────────────────────────────────────┘
+//       wake(): exactly one of what it waits for, and cancel()
+//
+// Everything but wake() is called in the fiber's own thread only.
+
+/// A chain of frames, from the root that somebody submitted to the leaf that runs or waits. It is
+/// a part of the state that is its future; its owner's thread runs it.
+class Fiber {
+ public:
+  /// A fiber whose first step starts `root`, which it owns from now on. `id` makes its name, if it
+  /// is given no other.
+  Fiber(FutureState& state, Frame& root, std::uint32_t id) noexcept
+      : state_(state), leaf_(&root), id_(id) {}
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+
+  // -- for awaiters, in the fiber's thread
+  /// The fiber waits for `on`, which will call wake() once; `leaf` is what then goes on.
+  void suspend(Frame& leaf, Suspension& on) noexcept {
+    leaf_ = &leaf;
+    suspended_on_ = &on;
+    if (cancel_pending_) deliver_cancellation();
+  }
+  /// Takes the last suspend() back: the fiber goes on at once.
+  void unsuspend() noexcept { suspended_on_ = nullptr; }
+  /// Makes it ready to run. In its own thread this happens now, so cancel() knows of it.
+  void wake() noexcept {
+    awake_ = true;
+    scheduler().post(state_);
+  }
+  /// As wake(), from a thread that may be another.
+  void wake_from_any_thread() noexcept { scheduler().post(state_); }
+  /// False once in a while: the frame to go on with was kept, for step() to go on with. Without
+  /// this, compilers that do not turn every transfer into a jump would exhaust the stack.
+  bool may_transfer_to(Frame& next) noexcept {
+    if (--transfers_left_ > 0) [[likely]]
+      return true;
+    leaf_ = &next;
+    bounced_ = true;
+    return false;
+  }
+  /// Runs in: the root frame's end.
+  void root_ended(Frame& root) noexcept {
+    leaf_ = &root;
+    ended_ = true;
+  }
+
+  // -- for the owner, in its thread
+  /// Runs the chain until it waits or has ended; true: ended, and leaf() is its root.
+  bool step() noexcept;
+  /// The frame that runs or waits; once ended, the root.
+  Frame& leaf() const noexcept { return *leaf_; }
+  Frame& root() const noexcept;
+  /// False: the first step is still to come.
+  bool started() const noexcept { return started_; }
+  const Suspension* suspended_on() const noexcept { return awake_ ? nullptr : suspended_on_; }
+  FutureState& state() const noexcept { return state_; }
+  /// Who resumes it.
+  Scheduler& scheduler() const noexcept { return static_cast<Scheduler&>(*state_.owner()); }
+  /// See Suspension::detach().
+  bool detach() noexcept { return !suspended_on_ || awake_ || suspended_on_->detach(); }
+
+  // -- cancellation, in the fiber's thread
+  void cancel(std::string_view message) noexcept;
+  int cancelling() const noexcept { return cancel_requests_; }
+  int uncancel() noexcept;
+  /// A request that no await has met yet.
+  bool cancel_pending() const noexcept { return cancel_pending_; }
+  /// The error for the await that meets it; the request is then no longer pending.
+  std::exception_ptr take_cancellation() noexcept;
+  /// As above, for an await that has passed the request on and got no reason back.
+  std::exception_ptr make_cancelled_error() const noexcept;
+  /// The reason that the last request gave; empty: none.
+  std::string_view cancel_message() const noexcept {
+    return extras_ ? std::string_view(extras_->cancel_message) : std::string_view();
+  }
+
+  // -- names and stacks
+  std::string name() const;
+  void set_name(std::string name);
+  std::vector<std::string> stack() const;
+
+ protected:
+  ~Fiber();
+
+ private:
+  struct Extras {
+    std::string name;
+    std::string cancel_message;
+  };
+  static constexpr std::uint8_t most_transfers = 128;
+
+  void deliver_cancellation() noexcept;
+  bool first_step() noexcept;
+  void drive() noexcept;
+  void set_cancel_message(std::string_view message) noexcept;
+
+  FutureState& state_;
+  Frame* leaf_;
+  Suspension* suspended_on_ = nullptr;  // null: runs, or was never started
+  std::uint16_t cancel_requests_ = 0;
+  std::uint8_t transfers_left_ = most_transfers;
+  bool started_ : 1 = false;
+  bool awake_ : 1 = false;           // wake() was called in this thread since the last suspend()
+  bool bounced_ : 1 = false;         // leaf_ is to be resumed before step() returns
+  bool ended_ : 1 = false;
+  bool cancel_pending_ : 1 = false;  // the next await that waits ends with CancelledError
+
+  const std::uint32_t id_;
+  std::unique_ptr<Extras> extras_;  // what few fibers have
+};
+
+}  // namespace plait::detail

@@ -1,0 +1,144 @@
+// One level of a chain of awaits: a coroutine's frame, or an operation that needs no body.
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <plait/core/detail/frame_memory.hpp>
+#include <plait/core/detail/value_state.hpp>
+
+namespace plait::detail {
+
+class Fiber;
+
+/// How a suspended fiber took the news that it is to be cancelled.
+enum class Interrupted {
+  gave_up,    ///< nothing will wake the fiber any more: who asked does
+  passed_on,  ///< what it waits for was asked to end; that end wakes the fiber
+  too_late    ///< the fiber has been woken already, or is just being woken
+};
+
+/// What a fiber waits for. The fiber's thread owns it.
+class Suspension {
+ public:
+  /// Runs in: the fiber's thread, while it waits.
+  virtual Interrupted interrupt() noexcept = 0;
+  /// Runs in: the fiber's thread, which is about to resume. The wait has to end with `error`, and
+  /// what the fiber was given with its wake-up goes back to the others.
+  virtual void fail(std::exception_ptr error) noexcept = 0;
+  /// Runs in: the fiber's thread, which is about to destroy the waiting fiber. True: nothing will
+  /// wake it any more; false: its wake-up is on the way, and has to be awaited first.
+  virtual bool detach() noexcept { return true; }
+  /// How a call stack calls it.
+  virtual std::string what() const { return {}; }
+
+ protected:
+  Suspension() = default;
+  ~Suspension() = default;
+};
+
+class OperationBase;
+
+/// One level of a chain of awaits. Levels below are suspended until this one has ended.
+class Frame {
+ public:
+  /// A coroutine whose body starts at `start`.
+  Frame(std::coroutine_handle<> coroutine, std::source_location start) noexcept
+      : self(coroutine), where(start) {}
+  /// An operation.
+  explicit Frame(OperationBase& op) noexcept : operation(&op) {}
+
+  const std::coroutine_handle<> self{};  ///< null: an operation
+  Frame* parent = nullptr;               ///< who awaits this one; null: nobody, or a fiber's root
+  Fiber* fiber = nullptr;                ///< whose chain it is in; null: not started
+  union {
+    std::source_location where;  ///< of a coroutine: its last await, before that its start
+    OperationBase* operation;    ///< of an operation: what it does
+  };
+};
+
+/// Destroys a frame that is not running, and with it what it has awaited.
+void destroy_frame(Frame& frame) noexcept;
+
+/// How a call stack calls a frame: an operation's name, or "function (file:line)".
+std::string describe_frame(const Frame& frame);
+
+/// How a frame ended: empty until then, and again once it was taken.
+template <class T>
+class ResultSlot {
+ public:
+  using Stored = typename ValueState<T>::Stored;
+
+  template <class... Args>
+  void set_value(Args&&... args) {
+    value_.emplace(std::forward<Args>(args)...);
+  }
+  void set_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
+  bool failed() const noexcept { return error_ != nullptr; }
+
+  /// The value, moved out, or throws the error.
+  T take() {
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+    return std::move(*value_);
+  }
+  std::exception_ptr take_error() noexcept { return std::exchange(error_, nullptr); }
+  /// The value of a frame that has not failed.
+  Stored&& value() noexcept { return std::move(*value_); }
+
+ private:
+  std::exception_ptr error_;
+  std::optional<Stored> value_;
+};
+
+template <>
+class ResultSlot<void> {
+ public:
+  void set_value() noexcept {}
+  void set_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
+  bool failed() const noexcept { return error_ != nullptr; }
+
+  void take() {
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+  std::exception_ptr take_error() noexcept { return std::exchange(error_, nullptr); }
+  static Nothing value() noexcept { return {}; }
+
+ private:
+  std::exception_ptr error_;
+};
+
+/// A frame that ends with a T.
+template <class T>
+class TypedFrame : public Frame {
+ public:
+  using Frame::Frame;
+  ResultSlot<T> result;
+};
+
+/// What a frame without a body does: it waits for one thing, whose provider makes the result.
+class OperationBase : public Suspension {
+ public:
+  /// Runs in: the thread that awaits. True: ended at once, without suspending the fiber.
+  virtual bool ready() { return false; }
+  /// Runs in: as above, the frame's fiber is set. Suspends the fiber and arranges for its wake-up.
+  virtual void suspend() noexcept = 0;
+
+  virtual ~OperationBase() = default;
+};
+
+/// What sleep(), Lock::acquire(), Queue::get() and their like are made of.
+template <class T>
+class Operation : public TypedFrame<T>, public OperationBase {
+ public:
+  Operation() noexcept : TypedFrame<T>(static_cast<OperationBase&>(*this)) {}
+
+  void fail(std::exception_ptr error) noexcept override { this->result.set_error(std::move(error)); }
+};
+
+}  // namespace plait::detail

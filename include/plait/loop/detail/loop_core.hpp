@@ -1,0 +1,174 @@
+// The engine of EventLoop: ready queue, timers, inbox, tasks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <plait/core/clock.hpp>
+#include <plait/core/detail/future_state.hpp>
+#include <plait/core/detail/scheduler.hpp>
+#include <plait/loop/detail/ready_queue.hpp>
+#include <plait/loop/detail/timer_wheel.hpp>
+#include <plait/loop/loop_options.hpp>
+
+namespace plait::aio {
+class EventLoop;
+}
+
+namespace plait::detail {
+
+class TaskBase;
+class LoopCallback;
+class Selector;
+
+/// What an EventLoop is made of, and what its tasks and futures know of it. Lives as long as the
+/// EventLoop and every future of create_promise().
+///
+/// Everything is loop thread only, unless it says otherwise.
+class LoopCore final : public Scheduler, public std::enable_shared_from_this<LoopCore> {
+ public:
+  LoopCore(aio::EventLoop& loop, aio::LoopOptions options);
+  ~LoopCore();
+  LoopCore(const LoopCore&) = delete;
+  LoopCore& operator=(const LoopCore&) = delete;
+
+  aio::EventLoop& loop() const noexcept { return loop_; }
+
+  // -- the ready queue
+  /// Runs in: any thread. `work` is run in the next iteration.
+  void post(Runnable& work) noexcept override {
+    if (running_loop == this) {
+      ready_.push(work);
+    } else {
+      post_from_outside(work);
+    }
+  }
+  /// Runs in: the thread that has the loop, whether it runs or not.
+  void push(Runnable& work) noexcept { ready_.push(work); }
+  /// Runs in: any thread. As push(); false: the loop is closed.
+  bool push_from_outside(Runnable& work) noexcept;
+
+  /// Runs in: a signal handler, which keeps the loop alive. `work` needs no memory.
+  void post_from_signal(Runnable& work) noexcept;
+
+  // -- time
+  Clock::time_point time() const noexcept {
+    return options_.virtual_time ? virtual_now_ : Clock::now();
+  }
+  TimerWheel& timers() noexcept { return timers_; }
+  /// `delay` from now; the clock's last moment where the sum would overflow.
+  Clock::time_point deadline(Duration delay) const noexcept;
+
+  // -- running
+  void run_forever();
+  /// Runs until `state` is done; throws RuntimeError if it was stopped before.
+  void run_until_done(FutureState& state);
+  /// As stop(), and the run throws KeyboardInterrupt. Runs in: loop thread.
+  void interrupt_run() noexcept { stopping_ = interrupted_ = true; }
+  /// Ends run_forever() after the present iteration. Runs in: loop thread.
+  void stop() noexcept { stopping_ = true; }
+  void close();
+  bool running() const noexcept { return running_; }
+  bool closed() const noexcept { return closed_; }
+  /// Throws RuntimeError where the loop is closed.
+  void check_open() const;
+  /// As above, and where a loop runs in this thread.
+  void check_can_run() const;
+  /// The calling thread made the loop or last ran it.
+  bool in_own_thread() const noexcept override;
+  /// check_open(), and in debug mode throws RuntimeError where another thread calls.
+  void check_usable() const {
+    if (closed_ || debug_) check_usable_slowly();
+  }
+
+  // -- tasks
+  std::uint32_t next_task_id() noexcept;
+  void add_task(TaskBase& task) noexcept;
+  void remove_task(TaskBase& task) noexcept;
+  TaskBase* first_task() const noexcept { return tasks_; }
+  /// The next in the list of those that are not done; null: `task` is the last.
+  static TaskBase* next_task(const TaskBase& task) noexcept;
+  TaskBase* current_task() const noexcept { return current_task_; }
+  TaskBase* set_current_task(TaskBase* task) noexcept { return std::exchange(current_task_, task); }
+
+  // -- reports
+  void report(std::string message, std::exception_ptr error) noexcept override;
+  /// What is done with a report where there is no exception_handler.
+  static void log_report(const aio::ExceptionContext& context) noexcept;
+  std::function<void(aio::EventLoop&, const aio::ExceptionContext&)> exception_handler;
+  std::function<void(std::uint64_t, const std::vector<std::string>&)> trace;
+  bool in_debug_mode() const noexcept override { return debug_; }
+  void set_debug(bool on) noexcept { debug_ = on; }
+  Duration slow_callback_duration = std::chrono::milliseconds(100);
+
+  // -- descriptors and signals
+  Selector& selector();
+
+  // -- for its futures: see JobOwner
+  bool help(FutureState&) override { return false; }
+  void check_wait(const FutureState& job) const override;
+  void job_cancelled(FutureState&) noexcept override {}
+  void interrupt(FutureState&) noexcept override {}
+  void interruption_over() noexcept override {}
+  std::size_t worker_limit() const noexcept override;
+  /// Runs in: loop thread. A task begins or ends to wait for work outside of every loop, so that
+  /// virtual time waits for it, too.
+  void expect_outside(int change) noexcept override { outside_ += change; }
+
+ private:
+  class RunScope;
+  class StopWhenDone;
+
+  void check_usable_slowly() const;
+  void post_from_outside(Runnable& work) noexcept;
+  Runnable* link_from_outside(Runnable& work) noexcept;
+  void interrupt_selector_if_alive() noexcept;
+  void take_inbox() noexcept;
+  void run_once();
+  void select();
+  void sleep_until(Deadline deadline);
+  void jump_or_wait();
+  void sleep_in_futex(Deadline deadline);
+  std::string describe_waiting_tasks() const;
+  void run_batch(ReadyQueue& batch);
+  void run_timed(Runnable& work);
+  void call_trace();
+  void destroy_tasks() noexcept;
+
+  aio::EventLoop& loop_;
+  const aio::LoopOptions options_;
+  ReadyQueue ready_;
+  TimerWheel timers_;
+  Clock::time_point virtual_now_{};
+  std::uint64_t iteration_ = 0;
+  int poll_credit_ = 0;  // how many handles are run before the clock and the selector are asked
+  int outside_ = 0;
+  bool running_ = false;
+  bool stopping_ = false;
+  bool interrupted_ = false;
+  bool closed_ = false;
+  bool debug_ = false;
+  TaskBase* tasks_ = nullptr;  // all that are not done, newest first
+  TaskBase* current_task_ = nullptr;
+  std::unique_ptr<Selector> selector_;  // null until somebody needs descriptors
+
+  // What other threads have posted, newest first; or one of the marks that say that it is empty and
+  // the loop sleeps, or that the loop is closed. [INBOX-1] The loop, before it sleeps, replaces
+  // "empty" by "asleep". [INBOX-2] Who posts replaces what it finds by its work, and if it has found
+  // "asleep", wakes the loop. Either the loop sees the work, or the other sees that it sleeps.
+  std::atomic<Runnable*> inbox_{nullptr};
+  // The thread that made the loop or last ran it. Written by that thread, read by any.
+  std::atomic<std::uint64_t> thread_;
+};
+
+/// The core of the loop that runs in this thread; null: none.
+inline LoopCore* running_core() noexcept { return static_cast<LoopCore*>(running_loop); }
+/// As above; throws RuntimeError("no running event loop") if there is none.
+LoopCore& require_running_core();
+
+}  // namespace plait::detail

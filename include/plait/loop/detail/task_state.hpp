@@ -1,0 +1,91 @@
+// What a Task refers to: a fiber of a loop, with its future's state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <plait/core/coroutine.hpp>
+#include <plait/core/detail/context_state.hpp>
+#include <plait/loop/detail/loop_core.hpp>
+
+namespace plait::detail {
+
+/// The part of a task that does not depend on its result. The loop holds one of the references
+/// until the task is done. Loop thread only.
+class TaskBase : public Fiber {
+ public:
+  TaskBase(FutureState& state, Frame& root, std::uint32_t id) noexcept
+      : Fiber(state, root, id), context_(share_context()) {}
+
+  LoopCore& core() const noexcept { return static_cast<LoopCore&>(*state().owner()); }
+  /// Runs one step, as current_task() and with its own context; true: ended.
+  bool step_in_loop() noexcept;
+  /// Runs in: any thread. See FutureState::cancel().
+  bool request_cancel(std::string_view message) noexcept;
+  std::string describe() const;
+
+ protected:
+  ~TaskBase() = default;
+  /// Destroys the frames of a task whose loop is being closed, and reports it.
+  std::exception_ptr destroy_pending() noexcept;
+
+ private:
+  friend class LoopCore;
+
+  bool in_own_thread() noexcept;
+  bool post_cancel(std::string_view message) noexcept;
+
+  TaskBase* previous_ = nullptr;  // the loop's list of tasks
+  TaskBase* next_ = nullptr;
+  ContextRef context_;
+};
+
+template <class T>
+class TaskState final : public ValueState<T>, public TaskBase, public Recycled<TaskState<T>> {
+ public:
+  using Recycled<TaskState<T>>::operator new;
+  using Recycled<TaskState<T>>::operator delete;
+
+  /// Two references: the loop's and the first handle's.
+  TaskState(LoopCore& core, TypedFrame<T>& root) noexcept
+      : ValueState<T>(&core, 2), TaskBase(*this, root, core.next_task_id()) {
+    this->mark_of_loop();
+    core.add_task(*this);
+  }
+
+  /// Runs in: the loop. Takes the next step.
+  void run() noexcept override {
+    if (step_in_loop()) finish();
+  }
+  bool cancel(std::string_view message = {}) noexcept override { return request_cancel(message); }
+  std::string describe() const override { return TaskBase::describe(); }
+  /// Runs in: the loop, which is being closed; the task is not done, and nothing will wake it.
+  void abandon() noexcept override {
+    this->end(this->store_error(destroy_pending()), true);
+  }
+
+ private:
+  void finish() noexcept {
+    auto& root = static_cast<TypedFrame<T>&>(leaf());
+    this->start();
+    const Phase phase = take_result(root);
+    destroy_frame(root);
+    core().remove_task(*this);
+    this->end(phase, true);
+  }
+  Phase take_result(TypedFrame<T>& root) noexcept {
+    if (!started()) return this->store_error(take_cancellation());
+    if (root.result.failed()) return this->store_error(root.result.take_error());
+    try {
+      this->emplace_with([&] { return root.result.value(); });
+      return Phase::finished;
+    } catch (...) {
+      return this->store_error(std::current_exception());
+    }
+  }
+};
+
+}  // namespace plait::detail

@@ -1,0 +1,178 @@
+// How a chain of awaits is run, cancelled and described.
+#include <plait/core/detail/fiber.hpp>
+
+#include <algorithm>
+
+#include <plait/core/cancelled_error.hpp>
+
+namespace plait::detail {
+
+// ---------------------------------------------------------------- frames
+
+void destroy_frame(Frame& frame) noexcept {
+  if (frame.self) {
+    frame.self.destroy();
+  } else {
+    delete frame.operation;
+  }
+}
+
+namespace {
+
+void erase_all(std::string& text, std::string_view part) {
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part)) {
+    text.erase(at, part.size());
+  }
+}
+
+// GCC calls a coroutine's body "void f(f(int)::_Z1fi.Frame*)", Clang "Coroutine<int> f(int)".
+std::string readable_name(std::string name) {
+  if (const auto frame = name.find(".Frame*)"); frame != std::string::npos) {
+    std::size_t depth = 1, open = frame;
+    while (open > 0 && depth > 0) {
+      --open;
+      depth += name[open] == ')' ? 1 : 0;
+      depth -= name[open] == '(' ? 1 : 0;
+    }
+    name.erase(open);
+    if (name.starts_with("void ")) name.erase(0, 5);
+  }
+  erase_all(name, "plait::");
+  return name;
+}
+
+}  // namespace
+
+std::string describe_frame(const Frame& frame) {
+  if (!frame.self) return frame.operation->what();
+  return readable_name(frame.where.function_name()) + " (" + frame.where.file_name() + ":" +
+         std::to_string(frame.where.line()) + ")";
+}
+
+// ---------------------------------------------------------------- steps
+
+Fiber::~Fiber() = default;
+
+bool Fiber::step() noexcept {
+  Suspension* const on = std::exchange(suspended_on_, nullptr);
+  awake_ = false;
+  if (!started_) return cancel_pending_ || first_step();
+  if (cancel_pending_ && on) on->fail(take_cancellation());
+  if (!leaf_->self) {  // an operation has ended: its result is taken by who awaits it
+    if (!leaf_->parent) return true;
+    leaf_ = leaf_->parent;
+  }
+  drive();
+  return ended_;
+}
+
+// True: ended.
+bool Fiber::first_step() noexcept {
+  started_ = true;
+  leaf_->fiber = this;
+  if (leaf_->self) {
+    drive();
+    return ended_;
+  }
+  try {
+    if (leaf_->operation->ready()) return true;
+    leaf_->operation->suspend();
+    return false;
+  } catch (...) {
+    leaf_->operation->fail(std::current_exception());
+    return true;
+  }
+}
+
+void Fiber::drive() noexcept {
+  do {
+    bounced_ = false;
+    transfers_left_ = most_transfers;
+    leaf_->self.resume();
+  } while (bounced_);
+}
+
+Frame& Fiber::root() const noexcept {
+  Frame* frame = leaf_;
+  while (frame->parent) frame = frame->parent;
+  return *frame;
+}
+
+// ---------------------------------------------------------------- cancellation
+
+void Fiber::cancel(std::string_view message) noexcept {
+  ++cancel_requests_;
+  set_cancel_message(message);
+  if (suspended_on_ && !awake_) {
+    deliver_cancellation();
+  } else {
+    cancel_pending_ = true;
+  }
+}
+
+void Fiber::deliver_cancellation() noexcept {
+  cancel_pending_ = true;
+  switch (suspended_on_->interrupt()) {
+    case Interrupted::gave_up:
+      wake();
+      break;
+    case Interrupted::passed_on:
+      cancel_pending_ = false;
+      break;
+    case Interrupted::too_late:
+      break;
+  }
+}
+
+int Fiber::uncancel() noexcept {
+  if (cancel_requests_ > 0 && --cancel_requests_ == 0) cancel_pending_ = false;
+  return cancel_requests_;
+}
+
+std::exception_ptr Fiber::take_cancellation() noexcept {
+  cancel_pending_ = false;
+  return make_cancelled_error();
+}
+
+std::exception_ptr Fiber::make_cancelled_error() const noexcept {
+  try {
+    throw CancelledError(extras_ ? extras_->cancel_message : std::string());
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+// The reason is a courtesy: without memory for it the request still stands.
+void Fiber::set_cancel_message(std::string_view message) noexcept {
+  if (message.empty() && !extras_) return;
+  try {
+    if (!extras_) extras_ = std::make_unique<Extras>();
+    extras_->cancel_message = message;
+  } catch (const std::bad_alloc&) {
+    if (extras_) extras_->cancel_message.clear();
+  }
+}
+
+// ---------------------------------------------------------------- names and stacks
+
+std::string Fiber::name() const {
+  if (extras_ && !extras_->name.empty()) return extras_->name;
+  return "Task-" + std::to_string(id_);
+}
+
+void Fiber::set_name(std::string name) {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  extras_->name = std::move(name);
+}
+
+std::vector<std::string> Fiber::stack() const {
+  std::vector<std::string> lines;
+  if (ended_) return lines;
+  for (const Frame* frame = leaf_; frame; frame = frame->parent) {
+    lines.push_back(describe_frame(*frame));
+  }
+  std::ranges::reverse(lines);
+  return lines;
+}
+
+}  // namespace plait::detail

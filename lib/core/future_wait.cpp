@@ -1,0 +1,67 @@
+// How a fiber waits for a future, and what its cancellation does to that.
+#include <plait/core/detail/future_wait.hpp>
+
+#include <plait/core/errors.hpp>
+
+namespace plait::detail {
+
+bool FutureWait::suspend(Frame& frame) noexcept {
+  fiber_ = frame.fiber;
+  if (state_.owner() != &fiber_->scheduler() && !may_wait()) return false;
+  if (fiber_->cancel_pending() && !wait_in_spite_of_cancellation()) return false;
+  if (&state_ == &fiber_->state()) {
+    error_ = std::make_exception_ptr(
+        RuntimeError("Task cannot await on itself: " + state_.describe()));
+    return false;
+  }
+  fiber_->suspend(frame, *this);
+  if (state_.add_waiter(*this)) return true;
+  fiber_->unsuspend();
+  return false;
+}
+
+// A future that another owner, or nobody, will end. False: with an error that the await throws.
+bool FutureWait::may_wait() noexcept {
+  if (!state_.owner()) return true;
+  if (state_.snapshot().has(of_loop)) {
+    error_ = std::make_exception_ptr(
+        RuntimeError("attached to a different loop: " + fiber_->state().describe() + " awaits " +
+                     state_.describe() + "; use wrap_future() to await it here"));
+    return false;
+  }
+  outside_ = true;
+  fiber_->scheduler().expect_outside(1);
+  return true;
+}
+
+// A request came before the wait: it goes to what is awaited, which is then waited for.
+bool FutureWait::wait_in_spite_of_cancellation() noexcept {
+  auto error = fiber_->take_cancellation();
+  if (cancel_awaited()) return true;
+  error_ = std::move(error);
+  return false;
+}
+
+void FutureWait::notify(FutureState&) noexcept { fiber_->wake_from_any_thread(); }
+
+Interrupted FutureWait::interrupt() noexcept {
+  if (cancel_awaited()) return Interrupted::passed_on;
+  return state_.remove_waiter(*this) ? Interrupted::gave_up : Interrupted::too_late;
+}
+
+// False: it is done, or cannot be cancelled; work that runs was asked to stop.
+bool FutureWait::cancel_awaited() noexcept {
+  passed_on_ = !state_.done() && state_.cancel(fiber_->cancel_message());
+  if (!passed_on_) state_.request_stop();
+  return passed_on_;
+}
+
+void FutureWait::throw_cancellation() {
+  if (error_) std::rethrow_exception(error_);
+  // A cancelled future that knows no reason: the one that came with the request is right.
+  if (state_.snapshot().phase() == Phase::cancelled && !state_.error()) {
+    std::rethrow_exception(fiber_->make_cancelled_error());
+  }
+}
+
+}  // namespace plait::detail

@@ -1,0 +1,87 @@
+// How a Runner ends its loop, and what Ctrl-C does meanwhile.
+#include <plait/loop/run.hpp>
+
+#include <plait/core/cancelled_error.hpp>
+#include <plait/core/errors.hpp>
+
+#include "loop/interrupt_guard.hpp"
+
+namespace plait::aio {
+
+Runner::Runner(LoopOptions options) : options_(options) {}
+
+Runner::~Runner() { close(); }
+
+EventLoop& Runner::get_loop() {
+  if (closed_) throw RuntimeError("Runner is closed");
+  if (!loop_) loop_ = std::make_unique<EventLoop>(options_);
+  return *loop_;
+}
+
+void Runner::check_can_run(const char* function) const {
+  if (closed_) throw RuntimeError("Runner is closed");
+  if (detail::running_loop) {
+    throw RuntimeError(std::string(function) + " cannot be called from a running event loop");
+  }
+}
+
+void Runner::run_until_done(detail::TaskBase& task) {
+  const detail::InterruptGuard guard(task);
+  loop_->run_until_done(task.state());
+  const bool cancelled = task.state().snapshot().phase() == detail::Phase::cancelled;
+  if (guard.interrupted() && cancelled && task.cancelling() > 0) throw KeyboardInterrupt();
+}
+
+namespace {
+
+// co_await on whatever a task ends with; its error stays where it is.
+class EndOfTask {
+ public:
+  explicit EndOfTask(detail::FutureState& state) noexcept : state_(state) {}
+  auto operator co_await() const noexcept { return Awaiter(state_); }
+
+ private:
+  class Awaiter final : public detail::FutureWait {
+   public:
+    using FutureWait::FutureWait;
+    template <std::derived_from<detail::Frame> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+      return suspend(awaiting.promise());
+    }
+    void await_resume() { resume(); }
+  };
+
+  detail::FutureState& state_;
+};
+
+Coroutine<> end_all_tasks(detail::LoopCore& core) {
+  using Task = detail::StateRef<detail::FutureState>;
+  std::vector<Task> tasks;
+  for (auto* task = core.first_task(); task; task = detail::LoopCore::next_task(*task)) {
+    if (task != core.current_task()) tasks.push_back(Task::share(task->state()));
+  }
+  for (const Task& task : tasks) task->cancel();
+  for (const Task& task : tasks) co_await EndOfTask(*task);
+  for (const Task& task : tasks) {
+    if (task->snapshot().phase() != detail::Phase::finished || !task->error()) continue;
+    core.report("unhandled exception during Runner shutdown, in " + task->describe(),
+                task->retrieve_error());
+  }
+}
+
+}  // namespace
+
+void Runner::close() {
+  if (std::exchange(closed_, true) || !loop_) return;
+  const auto loop = std::move(loop_);
+  if (loop->is_running()) return;
+  try {
+    loop->run_until_complete(end_all_tasks(*loop->core_));
+  } catch (...) {
+    loop->call_exception_handler(
+        {"Runner::close() could not end the loop's tasks", std::current_exception()});
+  }
+  loop->close();
+}
+
+}  // namespace plait::aio

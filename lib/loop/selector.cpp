@@ -1,0 +1,194 @@
+// How readiness and signals become handles of the loop.
+#include "loop/selector.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include <plait/core/errors.hpp>
+#include <plait/loop/detail/loop_core.hpp>
+#include <plait/loop/event_loop.hpp>
+
+namespace plait::detail {
+
+Selector::Selector(LoopCore& core)
+    : core_(core),
+      work_(boost::asio::make_work_guard(context_)),
+      deadline_(context_),
+      interrupts_(context_) {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd()");
+  interrupts_.assign(fd);
+  watch_interrupts();
+}
+
+Selector::~Selector() = default;
+
+// stop() needs no memory; wait() restarts the context.
+void Selector::interrupt() noexcept { context_.stop(); }
+
+void Selector::interrupt_from_signal() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(interrupts_.native_handle(), &one, sizeof(one));
+}
+
+void Selector::watch_interrupts() {
+  interrupts_.async_wait(
+      boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+        if (error) return;
+        std::uint64_t count = 0;
+        [[maybe_unused]] const auto got =
+            ::read(interrupts_.native_handle(), &count, sizeof(count));
+        watch_interrupts();
+      });
+}
+
+void Selector::poll() {
+  context_.restart();
+  context_.poll();
+}
+
+void Selector::wait(Deadline deadline) {
+  if (deadline) {
+    deadline_.expires_at(*deadline);
+    deadline_.async_wait([](const boost::system::error_code&) {});
+  }
+  // Not restarted before: a stop() that has come already must end this wait.
+  context_.run_one();
+  if (deadline) deadline_.cancel();
+  poll();
+}
+
+// ---------------------------------------------------------------- descriptors
+
+// A callback that is wanted whenever its side of a descriptor is ready.
+struct Selector::Side {
+  std::shared_ptr<Callback> callback;  // null: nobody asks
+  bool armed = false;                  // Asio watches it
+};
+
+struct Selector::Watched {
+  explicit Watched(boost::asio::io_context& context, int fd) : descriptor(context, fd) {}
+  ~Watched() { descriptor.release(); }  // it is the user's
+  Side& side(Direction direction) { return direction == Direction::read ? read : write; }
+
+  boost::asio::posix::stream_descriptor descriptor;
+  Side read, write;
+};
+
+// Runs the callback in its turn, then watches again: readiness is level-triggered.
+class Selector::Event final : public Runnable {
+ public:
+  Event(Selector& selector, std::shared_ptr<Watched> watched, Direction direction)
+      : selector_(selector),
+        watched_(std::move(watched)),
+        direction_(direction),
+        callback_(watched_->side(direction).callback) {}
+
+  void run() noexcept override {
+    const std::unique_ptr<Event> self(this);
+    const Side& side = watched_->side(direction_);
+    if (!callback_ || side.callback != callback_) return selector_.arm(watched_, direction_);
+    try {
+      (*callback_)();
+    } catch (...) {
+      selector_.core_.report("Exception in callback of a descriptor", std::current_exception());
+    }
+    selector_.arm(watched_, direction_);
+  }
+  void abandon() noexcept override { delete this; }
+  std::string describe() const override {
+    return direction_ == Direction::read ? "reader" : "writer";
+  }
+
+ private:
+  Selector& selector_;
+  const std::shared_ptr<Watched> watched_;
+  const Direction direction_;
+  const std::shared_ptr<Callback> callback_;
+};
+
+void Selector::arm(const std::shared_ptr<Watched>& watched, Direction direction) {
+  Side& side = watched->side(direction);
+  if (!side.callback || side.armed) return;
+  side.armed = true;
+  const auto kind = direction == Direction::read ? boost::asio::posix::descriptor_base::wait_read
+                                                 : boost::asio::posix::descriptor_base::wait_write;
+  watched->descriptor.async_wait(
+      kind, [this, watched, direction](const boost::system::error_code& error) {
+        watched->side(direction).armed = false;
+        if (!error && watched->side(direction).callback) {
+          core_.push(*new Event(*this, watched, direction));
+        }
+      });
+}
+
+void Selector::watch(int fd, Direction direction, Callback callback) {
+  auto& watched = watched_[fd];
+  try {
+    if (!watched) watched = std::make_shared<Watched>(context_, fd);
+  } catch (const boost::system::system_error& error) {
+    watched_.erase(fd);
+    throw std::system_error(error.code(), "the loop cannot watch this descriptor");
+  }
+  watched->side(direction).callback = std::make_shared<Callback>(std::move(callback));
+  arm(watched, direction);
+}
+
+bool Selector::unwatch(int fd, Direction direction) {
+  const auto found = watched_.find(fd);
+  if (found == watched_.end() || !found->second->side(direction).callback) return false;
+  const auto watched = found->second;
+  watched->side(direction).callback.reset();
+  const bool other = watched->read.callback || watched->write.callback;
+  if (!other) {
+    watched_.erase(found);
+    watched->descriptor.cancel();
+    watched->descriptor.release();
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------- signals
+
+struct Selector::Signal {
+  Signal(boost::asio::io_context& context, int number) : set(context, number) {}
+
+  boost::asio::signal_set set;
+  std::shared_ptr<Callback> callback;
+};
+
+void Selector::watch_signal(int number, Callback callback) {
+  auto& signal = signals_[number];
+  const bool is_new = !signal;
+  try {
+    if (is_new) signal = std::make_unique<Signal>(context_, number);
+  } catch (const boost::system::system_error&) {
+    signals_.erase(number);
+    throw RuntimeError("sig " + std::to_string(number) + " cannot be caught");
+  }
+  signal->callback = std::make_shared<Callback>(std::move(callback));
+  if (is_new) arm_signal(number);
+}
+
+void Selector::arm_signal(int number) {
+  signals_.at(number)->set.async_wait([this, number](const boost::system::error_code& error, int) {
+    if (error) return;
+    const auto found = signals_.find(number);
+    if (found == signals_.end()) return;
+    core_.loop().call_soon([callback = found->second->callback] { (*callback)(); });
+    arm_signal(number);
+  });
+}
+
+bool Selector::unwatch_signal(int number) { return signals_.erase(number) > 0; }
+
+}  // namespace plait::detail

@@ -1,0 +1,68 @@
+// Waiting for descriptors and signals: Boost.Asio's io_context, as far as a loop needs it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <plait/core/detail/future_state.hpp>
+
+namespace plait::detail {
+
+class LoopCore;
+
+/// A loop's selector; made when the first descriptor or signal is to be watched. Loop thread only,
+/// but for interrupt().
+class Selector {
+ public:
+  using Callback = std::function<void()>;
+  enum class Direction { read, write };
+
+  explicit Selector(LoopCore& core);
+  Selector(const Selector&) = delete;
+  Selector& operator=(const Selector&) = delete;
+  ~Selector();
+
+  /// Runs in: any thread. Ends the present wait(), or the next one.
+  void interrupt() noexcept;
+  /// Runs in: a signal handler. As interrupt().
+  void interrupt_from_signal() noexcept;
+
+  boost::asio::io_context& context() { return context_; }
+  /// Runs what has become ready.
+  void poll();
+  /// As poll(), and waits for something until the deadline or an interruption.
+  void wait(Deadline deadline);
+  /// True: a descriptor or a signal.
+  bool watches_anything() const { return !watched_.empty() || !signals_.empty(); }
+
+  void watch(int fd, Direction direction, Callback callback);
+  bool unwatch(int fd, Direction direction);
+  void watch_signal(int number, Callback callback);
+  bool unwatch_signal(int number);
+
+ private:
+  struct Watched;
+  struct Side;
+  class Event;
+
+  void arm(const std::shared_ptr<Watched>& watched, Direction direction);
+  void arm_signal(int number);
+  void watch_interrupts();
+
+  LoopCore& core_;
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer deadline_;
+  boost::asio::posix::stream_descriptor interrupts_;  // an eventfd, which signal handlers may write
+  std::map<int, std::shared_ptr<Watched>> watched_;
+  struct Signal;
+  std::map<int, std::unique_ptr<Signal>> signals_;
+};
+
+}  // namespace plait::detail
