@@ -9,14 +9,6 @@ namespace plait::detail {
 
 // ---------------------------------------------------------------- frames
 
-void destroy_frame(Frame& frame) noexcept {
-  if (frame.self) {
-    frame.self.destroy();
-  } else {
-    delete frame.operation;
-  }
-}
-
 namespace {
 
 void erase_all(std::string& text, std::string_view part) {
@@ -53,19 +45,6 @@ std::string describe_frame(const Frame& frame) {
 
 Fiber::~Fiber() = default;
 
-bool Fiber::step() noexcept {
-  Suspension* const on = std::exchange(suspended_on_, nullptr);
-  awake_ = false;
-  if (!started_) return cancel_pending_ || first_step();
-  if (cancel_pending_ && on) on->fail(take_cancellation());
-  if (!leaf_->self) {  // an operation has ended: its result is taken by who awaits it
-    if (!leaf_->parent) return true;
-    leaf_ = leaf_->parent;
-  }
-  drive();
-  return ended_;
-}
-
 // True: ended.
 bool Fiber::first_step() noexcept {
   started_ = true;
@@ -82,14 +61,6 @@ bool Fiber::first_step() noexcept {
     leaf_->operation->fail(std::current_exception());
     return true;
   }
-}
-
-void Fiber::drive() noexcept {
-  do {
-    bounced_ = false;
-    transfers_left_ = most_transfers;
-    leaf_->self.resume();
-  } while (bounced_);
 }
 
 Frame& Fiber::root() const noexcept {

@@ -100,7 +100,8 @@ void LoopCore::interrupt_selector_if_alive() noexcept {
 }
 
 void LoopCore::take_inbox() noexcept {
-  if (!inbox_.load()) return;
+  if (!inbox_.load()) [[likely]]
+    return;
   Runnable* newest = inbox_.exchange(nullptr);
   if (is_mark(newest)) return;
   Runnable* oldest = nullptr;
@@ -192,17 +193,21 @@ void LoopCore::run_once() {
   take_inbox();
   if (ready_.empty() || poll_credit_ <= 0 || timers_.has_overdue()) select();
   if (trace) call_trace();
-  ReadyQueue batch(std::move(ready_));
-  run_batch(batch);
+  run_ready();
 }
 
-void LoopCore::run_batch(ReadyQueue& batch) {
-  while (Runnable* const work = batch.pop()) {
+// What becomes ready meanwhile stands behind the last one and waits for the next iteration.
+void LoopCore::run_ready() {
+  if (ready_.empty()) return;
+  const Runnable* const last = ready_.last();
+  for (bool more = true; more;) {
+    Runnable& work = *ready_.pop();
+    more = &work != last;
     --poll_credit_;
-    if (debug_) {
-      run_timed(*work);
+    if (debug_) [[unlikely]] {
+      run_timed(work);
     } else {
-      work->run();
+      work.run();
     }
   }
 }

@@ -8,15 +8,6 @@
 
 namespace plait::detail {
 
-bool TaskBase::step_in_loop() noexcept {
-  LoopCore& loop = core();
-  TaskBase* const outer = loop.set_current_task(this);
-  const ContextScope scope(context_);
-  const bool ended = step();
-  loop.set_current_task(outer);
-  return ended;
-}
-
 namespace {
 
 // Carries a cancel() from another thread to the task's loop.

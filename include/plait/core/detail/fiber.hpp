@@ -55,7 +55,6 @@ class Fiber {
     if (--transfers_left_ > 0) [[likely]]
       return true;
     leaf_ = &next;
-    bounced_ = true;
     return false;
   }
   /// Runs in: the root frame's end.
@@ -118,15 +117,37 @@ class Fiber {
   Frame* leaf_;
   Suspension* suspended_on_ = nullptr;  // null: runs, or was never started
   std::uint16_t cancel_requests_ = 0;
-  std::uint8_t transfers_left_ = most_transfers;
-  bool started_ : 1 = false;
-  bool awake_ : 1 = false;           // wake() was called in this thread since the last suspend()
-  bool bounced_ : 1 = false;         // leaf_ is to be resumed before step() returns
-  bool ended_ : 1 = false;
-  bool cancel_pending_ : 1 = false;  // the next await that waits ends with CancelledError
-
+  std::uint8_t transfers_left_ = most_transfers;  // 0: leaf_ is to be resumed before step() returns
+  // Bytes, not bits: a load of several bits just after a store of one would stall.
+  bool started_ = false;
+  bool awake_ = false;  // wake() was called in this thread since the last suspend()
+  bool ended_ = false;
+  bool cancel_pending_ = false;  // the next await that waits ends with CancelledError
   const std::uint32_t id_;
   std::unique_ptr<Extras> extras_;  // what few fibers have
 };
+
+// Implementation of what runs at every step.
+
+inline bool Fiber::step() noexcept {
+  Suspension* const on = std::exchange(suspended_on_, nullptr);
+  awake_ = false;
+  if (!started_) return cancel_pending_ || first_step();
+  if (cancel_pending_ && on) [[unlikely]]
+    on->fail(take_cancellation());
+  if (!leaf_->self) {  // an operation has ended: its result is taken by who awaits it
+    if (!leaf_->parent) return true;
+    leaf_ = leaf_->parent;
+  }
+  drive();
+  return ended_;
+}
+
+inline void Fiber::drive() noexcept {
+  do {
+    transfers_left_ = most_transfers;
+    leaf_->self.resume();
+  } while (transfers_left_ == 0);
+}
 
 }  // namespace plait::detail

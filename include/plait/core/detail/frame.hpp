@@ -141,4 +141,14 @@ class Operation : public TypedFrame<T>, public OperationBase {
   void fail(std::exception_ptr error) noexcept override { this->result.set_error(std::move(error)); }
 };
 
+// Implementation
+
+inline void destroy_frame(Frame& frame) noexcept {
+  if (frame.self) {
+    frame.self.destroy();
+  } else {
+    delete frame.operation;
+  }
+}
+
 }  // namespace plait::detail

@@ -12,7 +12,7 @@
 #include <plait/core/clock.hpp>
 #include <plait/core/detail/future_state.hpp>
 #include <plait/core/detail/scheduler.hpp>
-#include <plait/loop/detail/ready_queue.hpp>
+#include <plait/core/detail/ready_queue.hpp>
 #include <plait/loop/detail/timer_wheel.hpp>
 #include <plait/loop/loop_options.hpp>
 
@@ -40,14 +40,6 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   aio::EventLoop& loop() const noexcept { return loop_; }
 
   // -- the ready queue
-  /// Runs in: any thread. `work` is run in the next iteration.
-  void post(Runnable& work) noexcept override {
-    if (running_loop == this) {
-      ready_.push(work);
-    } else {
-      post_from_outside(work);
-    }
-  }
   /// Runs in: the thread that has the loop, whether it runs or not.
   void push(Runnable& work) noexcept { ready_.push(work); }
   /// Runs in: any thread. As push(); false: the loop is closed.
@@ -125,7 +117,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   class StopWhenDone;
 
   void check_usable_slowly() const;
-  void post_from_outside(Runnable& work) noexcept;
+  void post_from_outside(Runnable& work) noexcept override;
   Runnable* link_from_outside(Runnable& work) noexcept;
   void interrupt_selector_if_alive() noexcept;
   void take_inbox() noexcept;
@@ -135,14 +127,13 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void jump_or_wait();
   void sleep_in_futex(Deadline deadline);
   std::string describe_waiting_tasks() const;
-  void run_batch(ReadyQueue& batch);
+  void run_ready();
   void run_timed(Runnable& work);
   void call_trace();
   void destroy_tasks() noexcept;
 
   aio::EventLoop& loop_;
   const aio::LoopOptions options_;
-  ReadyQueue ready_;
   TimerWheel timers_;
   Clock::time_point virtual_now_{};
   std::uint64_t iteration_ = 0;

@@ -43,6 +43,15 @@ class TaskBase : public Fiber {
   ContextRef context_;
 };
 
+inline bool TaskBase::step_in_loop() noexcept {
+  LoopCore& loop = core();
+  TaskBase* const outer = loop.set_current_task(this);
+  const ContextScope scope(context_);
+  const bool ended = step();
+  loop.set_current_task(outer);
+  return ended;
+}
+
 template <class T>
 class TaskState final : public ValueState<T>, public TaskBase, public Recycled<TaskState<T>> {
  public:

@@ -10,7 +10,7 @@
 
 #include <plait/core/clock.hpp>
 #include <plait/core/detail/runnable.hpp>
-#include <plait/loop/detail/ready_queue.hpp>
+#include <plait/core/detail/ready_queue.hpp>
 
 namespace plait::detail {
 

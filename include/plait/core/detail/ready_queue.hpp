@@ -11,38 +11,31 @@ namespace plait::detail {
 class ReadyQueue {
  public:
   ReadyQueue() = default;
-  ReadyQueue(ReadyQueue&& other) noexcept { append(std::move(other)); }
-  ReadyQueue& operator=(ReadyQueue&&) = delete;
+  ReadyQueue(const ReadyQueue&) = delete;
+  ReadyQueue& operator=(const ReadyQueue&) = delete;
 
   bool empty() const noexcept { return first_ == nullptr; }
+  /// The oldest; null: none.
   const Runnable* first() const noexcept { return first_; }
+  /// The newest, while it is not empty.
+  const Runnable* last() const noexcept { return last_; }
 
   void push(Runnable& work) noexcept {
     work.next_runnable = nullptr;
-    *last_link_ = &work;
-    last_link_ = &work.next_runnable;
+    (first_ ? last_->next_runnable : first_) = &work;
+    last_ = &work;
   }
 
   /// The oldest; null: none.
   Runnable* pop() noexcept {
     Runnable* const work = first_;
-    if (work) {
-      first_ = work->next_runnable;
-      if (!first_) last_link_ = &first_;
-    }
+    if (work) first_ = work->next_runnable;
     return work;
-  }
-
-  /// Moves all of `other`'s behind its own.
-  void append(ReadyQueue&& other) noexcept {
-    if (other.empty()) return;
-    *last_link_ = std::exchange(other.first_, nullptr);
-    last_link_ = std::exchange(other.last_link_, &other.first_);
   }
 
  private:
   Runnable* first_ = nullptr;
-  Runnable** last_link_ = &first_;
+  Runnable* last_ = nullptr;  // valid while there is a first
 };
 
 }  // namespace plait::detail

@@ -1,0 +1,14 @@
+// Everything of namespace plait::aio: the analogue of Python's asyncio.
+#pragma once
+
+// Coroutines and what they wait for
+#include <plait/core/context.hpp>
+#include <plait/core/coroutine.hpp>
+#include <plait/core/future.hpp>
+#include <plait/core/promise.hpp>
+
+// The loop
+#include <plait/loop/event_loop.hpp>
+#include <plait/loop/run.hpp>
+#include <plait/loop/sleep.hpp>
+#include <plait/loop/task.hpp>
