@@ -55,7 +55,8 @@ void Callback::run() noexcept {
 }
 
 void Callback::call_and_delete(FutureState& state) noexcept {
-  const std::unique_ptr<Callback, void (*)(Callback*)> self(this, [](Callback* c) { c->removed(); });
+  const std::unique_ptr<Callback, void (*)(Callback*)> self(this,
+                                                            [](Callback* c) { c->removed(); });
   try {
     call(state);
   } catch (...) {

@@ -1,6 +1,7 @@
 // How a fiber waits for a future, and what its cancellation does to that.
 #include <plait/core/detail/future_wait.hpp>
 
+#include <plait/core/detail/fiber.hpp>
 #include <plait/core/errors.hpp>
 
 namespace plait::detail {
@@ -10,8 +11,8 @@ bool FutureWait::suspend(Frame& frame) noexcept {
   if (state_.owner() != &fiber_->scheduler() && !may_wait()) return false;
   if (fiber_->cancel_pending() && !wait_in_spite_of_cancellation()) return false;
   if (&state_ == &fiber_->state()) {
-    error_ = std::make_exception_ptr(
-        RuntimeError("Task cannot await on itself: " + state_.describe()));
+    error_ =
+        std::make_exception_ptr(RuntimeError("Task cannot await on itself: " + state_.describe()));
     return false;
   }
   fiber_->suspend(frame, *this);
@@ -56,10 +57,13 @@ bool FutureWait::cancel_awaited() noexcept {
   return passed_on_;
 }
 
-void FutureWait::throw_cancellation() {
+FutureState* FutureWait::waiting_state() const noexcept { return &fiber_->state(); }
+
+void FutureWait::resume_slowly() {
+  if (outside_) fiber_->scheduler().expect_outside(-1);
   if (error_) std::rethrow_exception(error_);
   // A cancelled future that knows no reason: the one that came with the request is right.
-  if (state_.snapshot().phase() == Phase::cancelled && !state_.error()) {
+  if (passed_on_ && state_.snapshot().phase() == Phase::cancelled && !state_.error()) {
     std::rethrow_exception(fiber_->make_cancelled_error());
   }
 }

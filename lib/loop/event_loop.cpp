@@ -125,7 +125,8 @@ EventLoop* get_running_loop_or_null() noexcept {
 EventLoop& get_event_loop() {
   if (EventLoop* const running = get_running_loop_or_null()) return *running;
   if (set_loop) return *set_loop;
-  throw RuntimeError("There is no current event loop in this thread: make one with set_event_loop()");
+  throw RuntimeError(
+      "There is no current event loop in this thread: make one with set_event_loop()");
 }
 
 std::unique_ptr<EventLoop> new_event_loop(LoopOptions options) {

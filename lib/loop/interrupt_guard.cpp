@@ -14,9 +14,9 @@ namespace {
 // The guard that SIGINT is for; null: none. Main thread only.
 constinit InterruptGuard* active_guard = nullptr;
 
-// The loop that SIGINT is for; null: none. [SIGINT-1] The guard's end clears it, then waits until no
-// handler runs. [SIGINT-2] A handler counts itself, then reads it. One of the two sees the other, so
-// no handler uses a loop that is gone.
+// The loop that SIGINT is for; null: none. [SIGINT-1] The guard's end clears it, then waits until
+// no handler runs. [SIGINT-2] A handler counts itself, then reads it. One of the two sees the
+// other, so no handler uses a loop that is gone.
 constinit std::atomic<LoopCore*> active_loop{nullptr};
 constinit std::atomic<int> handlers_running{0};
 
@@ -60,7 +60,7 @@ InterruptGuard::InterruptGuard(TaskBase& task)
   arrival();
   active_guard = this;
   active_loop = &task.core();
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = handle_interrupt;
   action.sa_flags = SA_RESTART;
   installed_ = ::sigaction(SIGINT, &action, nullptr) == 0;

@@ -7,8 +7,8 @@
 
 namespace plait::detail {
 
-/// While it lives, in the main thread and where nobody handles SIGINT: the first one cancels `task`,
-/// the second one ends the run. Main thread only.
+/// While it lives, in the main thread and where nobody handles SIGINT: the first one cancels
+/// `task`, the second one ends the run. Main thread only.
 class InterruptGuard {
  public:
   explicit InterruptGuard(TaskBase& task);
@@ -26,7 +26,7 @@ class InterruptGuard {
   const StateRef<FutureState> state_;  // keeps task_ alive
   int count_ = 0;
   bool installed_ = false;
-  struct sigaction previous_ {};
+  struct sigaction previous_{};
 };
 
 }  // namespace plait::detail

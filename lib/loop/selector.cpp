@@ -41,14 +41,14 @@ void Selector::interrupt_from_signal() noexcept {
 }
 
 void Selector::watch_interrupts() {
-  interrupts_.async_wait(
-      boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-        if (error) return;
-        std::uint64_t count = 0;
-        [[maybe_unused]] const auto got =
-            ::read(interrupts_.native_handle(), &count, sizeof(count));
-        watch_interrupts();
-      });
+  interrupts_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                         [this](const boost::system::error_code& error) {
+                           if (error) return;
+                           std::uint64_t count = 0;
+                           [[maybe_unused]] const auto got =
+                               ::read(interrupts_.native_handle(), &count, sizeof(count));
+                           watch_interrupts();
+                         });
 }
 
 void Selector::poll() {

@@ -71,6 +71,8 @@ Coroutine<> sleep(Duration delay) {
   return plait::detail::make_coroutine<void>(new plait::detail::SleepOperation(delay));
 }
 
-Coroutine<> yield() { return plait::detail::make_coroutine<void>(new plait::detail::YieldOperation); }
+Coroutine<> yield() {
+  return plait::detail::make_coroutine<void>(new plait::detail::YieldOperation);
+}
 
 }  // namespace plait::aio

@@ -96,8 +96,7 @@ void TimerWheel::remove(Timer& timer) noexcept {
 Timer* TimerWheel::take_any() noexcept {
   if (empty()) return nullptr;
   const int wheel = overdue_ ? 0 : first_occupied_wheel();
-  Slot& slot =
-      overdue_ ? overdue_ : wheels_[wheel].slot[std::countr_zero(wheels_[wheel].occupied)];
+  Slot& slot = overdue_ ? overdue_ : wheels_[wheel].slot[std::countr_zero(wheels_[wheel].occupied)];
   Timer* const timer = slot;
   remove(*timer);
   return timer;

@@ -76,8 +76,8 @@ class ContextVar {
   }
   /// Gives it a value here, until the task or callback ends or the token is used.
   Token set(T value) {
-    return Token(id_, detail::exchange_context_value(
-                          id_, std::make_shared<const T>(std::move(value))));
+    return Token(id_,
+                 detail::exchange_context_value(id_, std::make_shared<const T>(std::move(value))));
   }
   /// Undoes one set(). @throws RuntimeError for a used token, std::invalid_argument for another
   /// variable's

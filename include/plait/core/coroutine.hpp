@@ -9,7 +9,7 @@
 #include <utility>
 
 #include <plait/core/detail/fiber.hpp>
-#include <plait/core/future.hpp>
+#include <plait/core/detail/value_state.hpp>
 
 namespace plait {
 
@@ -56,11 +56,11 @@ class CoroutineBody : public TypedFrame<T> {
 
   // By value: GCC 12 copies an awaiter that it is given by reference.
   template <class A>
-  auto await_transform(A&& awaitable,
-                       std::source_location here = std::source_location::current()) {
-    static_assert(requires { std::forward<A>(awaitable).operator co_await(); },
-                  "co_await takes a plait Coroutine, Task or Future, or what has an operator "
-                  "co_await that returns the awaiter of one");
+  auto await_transform(A&& awaitable, std::source_location here = std::source_location::current()) {
+    static_assert(
+        requires { std::forward<A>(awaitable).operator co_await(); },
+        "co_await takes a plait Coroutine, Task or Future, or what has an operator "
+        "co_await that returns the awaiter of one");
     this->where = here;
     return std::forward<A>(awaitable).operator co_await();
   }

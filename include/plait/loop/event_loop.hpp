@@ -34,9 +34,8 @@ inline constexpr bool is_coroutine<Coroutine<T>> = true;
 /// What call_soon() and its like take: fn(args...) that is no coroutine function, whose coroutine
 /// would never run.
 template <class F, class... A>
-concept LoopCallable =
-    std::invocable<std::decay_t<F>, std::decay_t<A>...> &&
-    !is_coroutine<std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>>;
+concept LoopCallable = std::invocable<std::decay_t<F>, std::decay_t<A>...> &&
+                       !is_coroutine<std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>>;
 
 }  // namespace plait::detail
 
@@ -46,7 +45,8 @@ namespace plait::aio {
 ///
 /// An iteration takes in what other threads have posted, waits for a timer or a descriptor if
 /// nothing is ready, moves what is due to the ready queue, and runs exactly the handles that were
-/// ready when it began, first in, first out. See `doc/event_loop.md`. A loop that is idle uses no CPU.
+/// ready when it began, first in, first out. See `doc/event_loop.md`. A loop that is idle uses no
+/// CPU.
 ///
 /// Destroying a loop closes it. It may be moved to another thread while it does not run.
 /// **Python:** asyncio's event loop. **Threads:** one at a time, but for call_soon_threadsafe():
@@ -96,8 +96,8 @@ class EventLoop {
 
   // -- callbacks
 
-  /// Runs fn(args...) in the next iteration, after what was scheduled before. What it throws goes to
-  /// the exception handler.
+  /// Runs fn(args...) in the next iteration, after what was scheduled before. What it throws goes
+  /// to the exception handler.
   template <class F, class... A>
     requires detail::LoopCallable<F, A...>
   Handle call_soon(F&& fn, A&&... args) {
@@ -175,7 +175,8 @@ class EventLoop {
   void set_slow_callback_duration(Duration d);
   /// Called at every iteration, before the ready handles run, with one name a handle, due timers
   /// included and cancelled ones left out. An empty function ends it.
-  void set_trace(std::function<void(std::uint64_t iteration, const std::vector<std::string>& ready)> fn);
+  void set_trace(
+      std::function<void(std::uint64_t iteration, const std::vector<std::string>& ready)> fn);
 
   // -- descriptors and signals
 
@@ -189,7 +190,8 @@ class EventLoop {
   /// @returns false if `fd` had no writer
   bool remove_writer(int fd);
   /// Calls `fn` in the loop when the process receives `sig`; replaces the handler it had.
-  /// @throws std::invalid_argument for no signal's number, RuntimeError for one that cannot be caught
+  /// @throws std::invalid_argument for no signal's number, RuntimeError for one that cannot be
+  /// caught
   void add_signal_handler(int sig, std::function<void()> fn);
   /// Restores the default disposition. @returns false if there was no handler
   bool remove_signal_handler(int sig);

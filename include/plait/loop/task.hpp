@@ -24,19 +24,21 @@ aio::Task<T> make_task(TaskState<T>& state) noexcept;
 
 namespace plait::aio {
 
-/// A coroutine that runs on a loop beside others; the handle to it is also the future of its result.
+/// A coroutine that runs on a loop beside others; the handle to it is also the future of its
+/// result.
 ///
 /// Made by create_task(). The loop holds a task until it is done, so dropping the handle changes
 /// nothing. A task that failed and whose error nobody asked for is reported to the loop's exception
-/// handler. **Python:** asyncio.Task, but held strongly. **Threads:** the Future's members as there;
-/// the others in the loop's thread, but for cancel(): any.
+/// handler. **Python:** asyncio.Task, but held strongly. **Threads:** the Future's members as
+/// there; the others in the loop's thread, but for cancel(): any.
 template <class T = void>
 class Task : public Future<T> {
  public:
   /// A handle without a task: valid() is false.
   Task() noexcept = default;
 
-  /// Asks the task to end: the await at which it waits, or the next one, throws CancelledError(msg).
+  /// Asks the task to end: the await at which it waits, or the next one, throws
+  /// CancelledError(msg).
   ///
   /// The request goes through to what the task awaits: another task, a queued job, a running job's
   /// stop token. The coroutine may catch it, so the task need not end, and is cancelled() only once
@@ -90,9 +92,7 @@ class AnyTask {
   /// See Task.
   int uncancel() const { return task_->uncancel(); }
   /// Whether two handles stand for the same task.
-  friend bool operator==(const AnyTask& a, const AnyTask& b) noexcept {
-    return a.task_ == b.task_;
-  }
+  friend bool operator==(const AnyTask& a, const AnyTask& b) noexcept { return a.task_ == b.task_; }
 
  private:
   friend std::optional<AnyTask> current_task();

@@ -12,8 +12,8 @@ namespace plait::detail {
 /// A number that no other callback has; never 0.
 std::uint64_t next_callback_id() noexcept;
 
-/// A done-callback that is called once: by who ends the state, or where the state belongs to a loop,
-/// by that loop. Deletes itself when it has been called, or was taken away.
+/// A done-callback that is called once: by who ends the state, or where the state belongs to a
+/// loop, by that loop. Deletes itself when it has been called, or was taken away.
 class Callback : public Waiter, public Runnable {
  public:
   Callback() noexcept { callback_id = next_callback_id(); }

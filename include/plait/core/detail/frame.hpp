@@ -11,7 +11,7 @@
 #include <utility>
 
 #include <plait/core/detail/frame_memory.hpp>
-#include <plait/core/detail/value_state.hpp>
+#include <plait/core/detail/stored.hpp>
 
 namespace plait::detail {
 
@@ -73,8 +73,6 @@ std::string describe_frame(const Frame& frame);
 template <class T>
 class ResultSlot {
  public:
-  using Stored = typename ValueState<T>::Stored;
-
   template <class... Args>
   void set_value(Args&&... args) {
     value_.emplace(std::forward<Args>(args)...);
@@ -89,11 +87,11 @@ class ResultSlot {
   }
   std::exception_ptr take_error() noexcept { return std::exchange(error_, nullptr); }
   /// The value of a frame that has not failed.
-  Stored&& value() noexcept { return std::move(*value_); }
+  T&& value() noexcept { return std::move(*value_); }
 
  private:
   std::exception_ptr error_;
-  std::optional<Stored> value_;
+  std::optional<T> value_;
 };
 
 template <>
@@ -138,7 +136,9 @@ class Operation : public TypedFrame<T>, public OperationBase {
  public:
   Operation() noexcept : TypedFrame<T>(static_cast<OperationBase&>(*this)) {}
 
-  void fail(std::exception_ptr error) noexcept override { this->result.set_error(std::move(error)); }
+  void fail(std::exception_ptr error) noexcept override {
+    this->result.set_error(std::move(error));
+  }
 };
 
 // Implementation

@@ -1,7 +1,7 @@
 // co_await on a Future, as far as it does not depend on the type of the result.
 #pragma once
 
-#include <plait/core/detail/fiber.hpp>
+#include <plait/core/detail/frame.hpp>
 #include <plait/core/detail/future_state.hpp>
 
 namespace plait::detail {
@@ -20,9 +20,8 @@ class FutureWait : public Waiter, public Suspension {
   bool suspend(Frame& frame) noexcept;
   /// Runs in: the fiber, resumed. Throws where the fiber was cancelled here.
   void resume() {
-    if (outside_) fiber_->scheduler().expect_outside(-1);
-    if (error_ || passed_on_) [[unlikely]]
-      throw_cancellation();
+    if (outside_ || error_ || passed_on_) [[unlikely]]
+      resume_slowly();
   }
 
   void notify(FutureState& state) noexcept override;
@@ -30,7 +29,7 @@ class FutureWait : public Waiter, public Suspension {
   bool detach() noexcept override { return state_.remove_waiter(*this); }
   void fail(std::exception_ptr error) noexcept override { error_ = std::move(error); }
   std::string what() const override { return state_.describe(); }
-  FutureState* waiting_state() const noexcept override { return &fiber_->state(); }
+  FutureState* waiting_state() const noexcept override;
 
  protected:
   ~FutureWait() = default;
@@ -39,13 +38,13 @@ class FutureWait : public Waiter, public Suspension {
   bool cancel_awaited() noexcept;
   bool wait_in_spite_of_cancellation() noexcept;
   bool may_wait() noexcept;
-  void throw_cancellation();
+  void resume_slowly();
 
   FutureState& state_;
-  Fiber* fiber_ = nullptr;       // null: never suspended
-  std::exception_ptr error_;     // the fiber was cancelled and does not wait for the state
-  bool passed_on_ = false;       // the fiber was cancelled, and the state was asked to end
-  bool outside_ = false;         // its scheduler expects the state's end from elsewhere
+  Fiber* fiber_ = nullptr;    // null: never suspended
+  std::exception_ptr error_;  // the fiber was cancelled and does not wait for the state
+  bool passed_on_ = false;    // the fiber was cancelled, and the state was asked to end
+  bool outside_ = false;      // its scheduler expects the state's end from elsewhere
 };
 
 }  // namespace plait::detail

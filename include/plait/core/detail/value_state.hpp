@@ -7,17 +7,15 @@
 #include <utility>
 
 #include <plait/core/detail/future_state.hpp>
+#include <plait/core/detail/stored.hpp>
 
 namespace plait::detail {
-
-/// What Future<void> keeps as its value.
-struct Nothing {};
 
 /// The state behind Future<T>. The value is alive exactly while finished and without error.
 template <class T>
 class ValueState : public FutureState {
  public:
-  using Stored = std::conditional_t<std::is_void_v<T>, Nothing, T>;
+  using Stored = detail::Stored<T>;
 
   /// A pending state without a value; see FutureState.
   ValueState(JobOwner* owner, std::uint32_t references) : FutureState(owner, references) {}

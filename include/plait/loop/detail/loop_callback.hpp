@@ -75,7 +75,8 @@ class BoundCallback final : public LoopCallback, public Recycled<BoundCallback<F
     if (waits()) discard();
   }
   void call() override {
-    std::apply([](Fn& fn, Args&... args) { std::invoke(std::move(fn), std::move(args)...); }, call_);
+    std::apply([](Fn& fn, Args&... args) { std::invoke(std::move(fn), std::move(args)...); },
+               call_);
   }
   void discard() noexcept override { std::destroy_at(std::addressof(call_)); }
   const std::type_info& type() const noexcept override { return typeid(Fn); }

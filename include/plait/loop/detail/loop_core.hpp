@@ -11,8 +11,9 @@
 
 #include <plait/core/clock.hpp>
 #include <plait/core/detail/future_state.hpp>
-#include <plait/core/detail/scheduler.hpp>
 #include <plait/core/detail/ready_queue.hpp>
+#include <plait/core/detail/scheduler.hpp>
+#include <plait/loop/detail/loop_inbox.hpp>
 #include <plait/loop/detail/timer_wheel.hpp>
 #include <plait/loop/loop_options.hpp>
 
@@ -116,16 +117,14 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   class RunScope;
   class StopWhenDone;
 
+  void adopt_thread() noexcept;
   void check_usable_slowly() const;
   void post_from_outside(Runnable& work) noexcept override;
-  Runnable* link_from_outside(Runnable& work) noexcept;
   void interrupt_selector_if_alive() noexcept;
-  void take_inbox() noexcept;
   void run_once();
   void select();
   void sleep_until(Deadline deadline);
   void jump_or_wait();
-  void sleep_in_futex(Deadline deadline);
   std::string describe_waiting_tasks() const;
   void run_ready();
   void run_timed(Runnable& work);
@@ -134,6 +133,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
 
   aio::EventLoop& loop_;
   const aio::LoopOptions options_;
+  LoopInbox inbox_;  // any thread
   TimerWheel timers_;
   Clock::time_point virtual_now_{};
   std::uint64_t iteration_ = 0;
@@ -148,11 +148,6 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   TaskBase* current_task_ = nullptr;
   std::unique_ptr<Selector> selector_;  // null until somebody needs descriptors
 
-  // What other threads have posted, newest first; or one of the marks that say that it is empty and
-  // the loop sleeps, or that the loop is closed. [INBOX-1] The loop, before it sleeps, replaces
-  // "empty" by "asleep". [INBOX-2] Who posts replaces what it finds by its work, and if it has found
-  // "asleep", wakes the loop. Either the loop sees the work, or the other sees that it sleeps.
-  std::atomic<Runnable*> inbox_{nullptr};
   // The thread that made the loop or last ran it. Written by that thread, read by any.
   std::atomic<std::uint64_t> thread_;
 };

@@ -72,9 +72,7 @@ class TaskState final : public ValueState<T>, public TaskBase, public Recycled<T
   bool cancel(std::string_view message = {}) noexcept override { return request_cancel(message); }
   std::string describe() const override { return TaskBase::describe(); }
   /// Runs in: the loop, which is being closed; the task is not done, and nothing will wake it.
-  void abandon() noexcept override {
-    this->end(this->store_error(destroy_pending()), true);
-  }
+  void abandon() noexcept override { this->end(this->store_error(destroy_pending()), true); }
 
  private:
   void finish() noexcept {

@@ -9,8 +9,8 @@
 #include <optional>
 
 #include <plait/core/clock.hpp>
-#include <plait/core/detail/runnable.hpp>
 #include <plait/core/detail/ready_queue.hpp>
+#include <plait/core/detail/runnable.hpp>
 
 namespace plait::detail {
 

@@ -1,0 +1,193 @@
+// One iteration of the loop, and what it does when there is nothing to do.
+#include <plait/loop/detail/loop_core.hpp>
+
+#include <stdexcept>
+
+#include <plait/core/cancelled_error.hpp>
+#include <plait/core/errors.hpp>
+#include <plait/core/log.hpp>
+#include <plait/loop/detail/task_state.hpp>
+
+#include "loop/selector.hpp"
+
+namespace plait::detail {
+namespace {
+
+// How many handles a busy loop runs between two looks at the clock and at the descriptors.
+constexpr int handles_between_polls = 64;
+
+}  // namespace
+
+// ---------------------------------------------------------------- running
+
+class LoopCore::RunScope {
+ public:
+  explicit RunScope(LoopCore& core) : core_(core) {
+    core.check_can_run();
+    core.running_ = true;
+    core.poll_credit_ = 0;
+    core.adopt_thread();
+    running_loop = &core;
+  }
+  RunScope(const RunScope&) = delete;
+  RunScope& operator=(const RunScope&) = delete;
+  ~RunScope() {
+    running_loop = nullptr;
+    core_.running_ = false;
+    core_.stopping_ = false;
+  }
+
+ private:
+  LoopCore& core_;
+};
+
+void LoopCore::run_forever() {
+  const RunScope scope(*this);
+  do {
+    run_once();
+  } while (!stopping_);
+  if (std::exchange(interrupted_, false)) throw KeyboardInterrupt();
+}
+
+// Stops the loop when a future is done, an iteration later, as Python does. In the ready queue it
+// outlives a run that ends early.
+class LoopCore::StopWhenDone final : public Waiter, public Runnable {
+ public:
+  explicit StopWhenDone(LoopCore& core, std::shared_ptr<bool> wanted)
+      : core_(core), wanted_(std::move(wanted)) {}
+
+  void notify(FutureState&) noexcept override { core_.post(*this); }
+  void run() noexcept override {
+    if (std::exchange(*wanted_, false)) core_.stop();
+    delete this;
+  }
+  void abandon() noexcept override { delete this; }
+  std::string describe() const override { return "end of run_until_complete()"; }
+
+ private:
+  LoopCore& core_;
+  const std::shared_ptr<bool> wanted_;  // false: the run is over
+};
+
+void LoopCore::run_until_done(FutureState& state) {
+  const bool outside = state.owner() != this && state.owner();
+  if (outside && state.snapshot().has(of_loop)) {
+    throw std::invalid_argument(
+        "run_until_complete() got a future of another loop: run that loop, or use wrap_future()");
+  }
+  const auto wanted = std::make_shared<bool>(true);
+  auto* const stopper = new StopWhenDone(*this, wanted);
+  if (!state.add_waiter(*stopper)) push(*stopper);
+  outside_ += outside;
+  const auto end_run = [&] {
+    outside_ -= outside;
+    if (std::exchange(*wanted, false) && state.remove_waiter(*stopper)) delete stopper;
+  };
+  try {
+    run_forever();
+  } catch (...) {
+    end_run();
+    throw;
+  }
+  end_run();
+  if (!state.done()) throw RuntimeError("Event loop stopped before Future completed.");
+}
+
+void LoopCore::run_once() {
+  ++iteration_;
+  inbox_.take_all(ready_);
+  if (ready_.empty() || poll_credit_ <= 0 || timers_.has_overdue()) select();
+  if (trace) call_trace();
+  run_ready();
+}
+
+// What becomes ready meanwhile stands behind the last one and waits for the next iteration.
+void LoopCore::run_ready() {
+  if (ready_.empty()) return;
+  const Runnable* const last = ready_.last();
+  for (bool more = true; more;) {
+    Runnable& work = *ready_.pop();
+    more = &work != last;
+    --poll_credit_;
+    if (debug_) [[unlikely]] {
+      run_timed(work);
+    } else {
+      work.run();
+    }
+  }
+}
+
+void LoopCore::run_timed(Runnable& work) {
+  const std::string what = work.describe();
+  const auto start = Clock::now();
+  work.run();
+  const auto taken = Clock::now() - start;
+  if (taken < slow_callback_duration) return;
+  log_made(LogLevel::warning, [&] {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(taken).count();
+    return "Executing " + what + " took " + std::to_string(milliseconds) +
+           " ms, and the loop stood still meanwhile: give long work to run_in_executor()";
+  });
+}
+
+void LoopCore::call_trace() {
+  std::vector<std::string> names;
+  for (const Runnable* work = ready_.first(); work; work = work->next_runnable) {
+    if (auto name = work->describe(); !name.empty()) names.push_back(std::move(name));
+  }
+  trace(iteration_, names);
+}
+
+// ---------------------------------------------------------------- waiting
+
+void LoopCore::select() {
+  poll_credit_ = handles_between_polls;
+  if (selector_) {
+    selector_->poll();
+    inbox_.take_all(ready_);
+  }
+  if (!timers_.empty()) timers_.advance(time(), ready_);
+  if (!ready_.empty() || stopping_) return;
+  if (options_.virtual_time) {
+    jump_or_wait();
+  } else {
+    sleep_until(timers_.next_deadline());
+  }
+  inbox_.take_all(ready_);
+  if (!timers_.empty()) timers_.advance(time(), ready_);
+}
+
+// Virtual time stands still as long as something outside of the loop can still happen.
+void LoopCore::jump_or_wait() {
+  const bool alone = outside_ == 0 && !(selector_ && selector_->watches_anything());
+  if (!alone) return sleep_until({});
+  if (const auto next = timers_.next_deadline()) {
+    virtual_now_ = *next;
+    return;
+  }
+  // What is done by others shows in the inbox before they stop being expected.
+  if (inbox_.empty()) throw DeadlockError(describe_waiting_tasks());
+}
+
+void LoopCore::sleep_until(Deadline deadline) {
+  if (!selector_) {
+    inbox_.sleep(deadline);
+  } else if (inbox_.sleep_in_selector()) {
+    selector_->wait(deadline);
+  }
+}
+
+std::string LoopCore::describe_waiting_tasks() const {
+  std::string text =
+      "deadlock: the loop has virtual time and nothing will ever happen in it: no timer, no "
+      "descriptor, no executor's job. It waits for";
+  if (!tasks_) text += " stop(), without any task";
+  for (const TaskBase* task = tasks_; task; task = task->next_) {
+    const Suspension* const on = task->suspended_on();
+    text += (task == tasks_ ? " " : ", ") + task->name();
+    if (on && !on->what().empty()) text += " (in " + on->what() + ")";
+  }
+  return text;
+}
+
+}  // namespace plait::detail
