@@ -18,6 +18,7 @@ EventLoop::EventLoop(LoopOptions options)
 EventLoop::~EventLoop() {
   if (core_->running()) std::terminate();  // the frames of its run are below on this stack
   core_->close();
+  core_->exception_handler = nullptr;  // futures of this loop may live on; it would get no loop
 }
 
 void EventLoop::run_until_done(detail::FutureState& state) { core_->run_until_done(state); }
@@ -79,11 +80,13 @@ void EventLoop::add_writer(int fd, std::function<void()> fn) {
 }
 
 bool EventLoop::remove_reader(int fd) {
-  return !is_closed() && core_->selector().unwatch(fd, detail::Selector::Direction::read);
+  auto* const selector = core_->selector_or_null();
+  return selector && selector->unwatch(fd, detail::Selector::Direction::read);
 }
 
 bool EventLoop::remove_writer(int fd) {
-  return !is_closed() && core_->selector().unwatch(fd, detail::Selector::Direction::write);
+  auto* const selector = core_->selector_or_null();
+  return selector && selector->unwatch(fd, detail::Selector::Direction::write);
 }
 
 namespace {
@@ -104,7 +107,8 @@ void EventLoop::add_signal_handler(int sig, std::function<void()> fn) {
 
 bool EventLoop::remove_signal_handler(int sig) {
   check_signal(sig);
-  return !is_closed() && core_->selector().unwatch_signal(sig);
+  auto* const selector = core_->selector_or_null();
+  return selector && selector->unwatch_signal(sig);
 }
 
 boost::asio::io_context& EventLoop::context() { return core_->selector().context(); }

@@ -157,16 +157,16 @@ void LoopCore::select() {
   if (!timers_.empty()) timers_.advance(time(), ready_);
 }
 
-// Virtual time stands still as long as something outside of the loop can still happen.
+// Virtual time stands still as long as work runs elsewhere that a task waits for.
 void LoopCore::jump_or_wait() {
-  const bool alone = outside_ == 0 && !(selector_ && selector_->watches_anything());
-  if (!alone) return sleep_until({});
-  if (const auto next = timers_.next_deadline()) {
+  const auto next = timers_.next_deadline();
+  const bool watches = selector_ && selector_->watches_anything();
+  if (outside_ > 0 || (!next && watches)) return sleep_until({});
+  if (next) {
     virtual_now_ = *next;
-    return;
+  } else if (inbox_.empty()) {
+    throw DeadlockError(describe_waiting_tasks());
   }
-  // What is done by others shows in the inbox before they stop being expected.
-  if (inbox_.empty()) throw DeadlockError(describe_waiting_tasks());
 }
 
 void LoopCore::sleep_until(Deadline deadline) {

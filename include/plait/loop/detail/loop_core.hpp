@@ -101,6 +101,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
 
   // -- descriptors and signals
   Selector& selector();
+  /// Null: nobody has needed it yet.
+  Selector* selector_or_null() const noexcept { return selector_.get(); }
 
   // -- for its futures: see JobOwner
   bool help(FutureState&) override { return false; }
@@ -134,8 +136,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   aio::EventLoop& loop_;
   const aio::LoopOptions options_;
   LoopInbox inbox_;  // any thread
-  TimerWheel timers_;
   Clock::time_point virtual_now_{};
+  TimerWheel timers_;
   std::uint64_t iteration_ = 0;
   int poll_credit_ = 0;  // how many handles are run before the clock and the selector are asked
   int outside_ = 0;
