@@ -75,7 +75,8 @@ class TaskState final : public ValueState<T>, public TaskBase, public Recycled<T
   void abandon() noexcept override { this->end(this->store_error(destroy_pending()), true); }
 
  private:
-  void finish() noexcept {
+  // Apart, so that a step that does not end the task has few registers to save.
+  [[gnu::noinline]] void finish() noexcept {
     auto& root = static_cast<TypedFrame<T>&>(leaf());
     this->start();
     const Phase phase = take_result(root);
