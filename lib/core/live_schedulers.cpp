@@ -1,6 +1,8 @@
 // The set of all schedulers.
 #include "core/live_schedulers.hpp"
 
+#include <pthread.h>
+
 #include <set>
 
 #include "core/wait_graph.hpp"
@@ -16,7 +18,13 @@ std::set<const JobOwner*>& live_schedulers() {
 
 }  // namespace
 
+// The child of a fork() has the stack of the loop that called it, but that loop runs in the parent.
 void add_live_scheduler(Scheduler& scheduler) {
+  static const int hooked = [] {
+    keep_owners_mutex_across_fork();
+    return ::pthread_atfork(nullptr, nullptr, [] { running_loop = nullptr; });
+  }();
+  (void)hooked;
   MutexLock lock(owners_mutex());
   live_schedulers().insert(&scheduler);
 }

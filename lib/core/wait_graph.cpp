@@ -1,6 +1,8 @@
 // Which threads that run jobs wait for which jobs: the search for a cycle.
 #include "core/wait_graph.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 #include <plait/core/errors.hpp>
@@ -10,6 +12,16 @@ namespace plait::detail {
 Mutex& owners_mutex() {
   static Mutex& mutex = *new Mutex;  // never destroyed: jobs may outlive static destruction
   return mutex;
+}
+
+namespace {
+void lock_owners() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().lock(); }
+void unlock_owners() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().unlock(); }
+}  // namespace
+
+void keep_owners_mutex_across_fork() {
+  static const int hooked = ::pthread_atfork(lock_owners, unlock_owners, unlock_owners);
+  (void)hooked;
 }
 
 namespace {

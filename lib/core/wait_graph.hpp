@@ -13,6 +13,10 @@ namespace plait::detail {
 /// while user code runs; taken on slow paths only: cancel, request_stop, going to sleep.
 Mutex& owners_mutex();
 
+/// From then on a fork() in any thread waits for the mutex, so that it is free in the child, before
+/// the handlers run there that are registered after the first call.
+void keep_owners_mutex_across_fork();
+
 /// One job on a thread's stack. A job that helps has the job that it waits for above itself.
 struct RunFrame {
   FutureState* job;
@@ -71,7 +75,7 @@ class BlockedThread {
   BlockedThread* next_ = nullptr;  // guarded by owners_mutex(): the list of all blocked workers
 };
 
-/// Runs in: the child of a fork(), where no other thread lives, owners_mutex() held.
+/// Runs in: the child of a fork(), owners_mutex() held.
 void forget_blocked_threads() noexcept;
 
 }  // namespace plait::detail

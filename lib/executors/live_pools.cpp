@@ -42,12 +42,10 @@ void finish_all_pools() {
   }
 }
 
-void before_fork() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().lock(); }
-void after_fork_in_parent() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().unlock(); }
-void after_fork_in_child() PLAIT_TSA(no_thread_safety_analysis) {
+void after_fork_in_child() {
   ++generation;
+  MutexLock lock(owners_mutex());
   forget_blocked_threads();
-  owners_mutex().unlock();
 }
 
 }  // namespace
@@ -55,7 +53,8 @@ void after_fork_in_child() PLAIT_TSA(no_thread_safety_analysis) {
 void remember_pool(const std::shared_ptr<ThreadPool>& pool) {
   static const bool hooked = [] {
     std::atexit(finish_all_pools);
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    keep_owners_mutex_across_fork();
+    pthread_atfork(nullptr, nullptr, after_fork_in_child);
     return true;
   }();
   (void)hooked;
