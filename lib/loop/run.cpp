@@ -28,6 +28,7 @@ void Runner::check_can_run(const char* function) const {
 void Runner::run_until_done(detail::TaskBase& task) {
   const detail::InterruptGuard guard(task);
   loop_->run_until_done(task.state());
+  if (guard.undelivered()) throw KeyboardInterrupt();
   const bool cancelled = task.state().snapshot().phase() == detail::Phase::cancelled;
   if (guard.interrupted() && cancelled && task.cancelling() > 0) throw KeyboardInterrupt();
 }
@@ -72,9 +73,11 @@ Coroutine<> end_all_tasks(detail::LoopCore& core) {
 }  // namespace
 
 void Runner::close() {
+  if (loop_ && loop_->is_running()) {
+    throw RuntimeError("Runner.close() cannot be called from its own running event loop");
+  }
   if (std::exchange(closed_, true) || !loop_) return;
   const auto loop = std::move(loop_);
-  if (loop->is_running()) return;
   try {
     loop->run_until_complete(end_all_tasks(*loop->core_));
   } catch (...) {

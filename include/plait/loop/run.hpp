@@ -38,7 +38,7 @@ class Runner {
   }
   /// Its loop. @throws RuntimeError if it is closed
   EventLoop& get_loop();
-  /// See Runner. May be called again.
+  /// See Runner. May be called again. @throws RuntimeError while its loop runs
   void close();
 
  private:
