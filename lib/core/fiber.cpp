@@ -2,6 +2,7 @@
 #include <plait/core/detail/fiber.hpp>
 
 #include <algorithm>
+#include <limits>
 
 #include <plait/core/cancelled_error.hpp>
 
@@ -72,7 +73,9 @@ Frame& Fiber::root() const noexcept {
 // ---------------------------------------------------------------- cancellation
 
 void Fiber::cancel(std::string_view message) noexcept {
-  ++cancel_requests_;
+  if (cancel_requests_ < std::numeric_limits<decltype(cancel_requests_)>::max()) {
+    ++cancel_requests_;
+  }
   set_cancel_message(message);
   if (suspended_on_ && !awake_) {
     deliver_cancellation();
@@ -83,7 +86,10 @@ void Fiber::cancel(std::string_view message) noexcept {
 
 void Fiber::deliver_cancellation() noexcept {
   cancel_pending_ = true;
-  switch (suspended_on_->interrupt()) {
+  delivering_ = true;
+  const Interrupted how = suspended_on_->interrupt();
+  delivering_ = false;
+  switch (how) {
     case Interrupted::gave_up:
       wake();
       break;
@@ -138,7 +144,7 @@ void Fiber::set_name(std::string name) {
 
 std::vector<std::string> Fiber::stack() const {
   std::vector<std::string> lines;
-  if (ended_) return lines;
+  if (ended_ || state_.done()) return lines;  // the frames are gone
   for (const Frame* frame = leaf_; frame; frame = frame->parent) {
     lines.push_back(describe_frame(*frame));
   }

@@ -58,6 +58,12 @@ bool LoopCore::push_from_outside(Runnable& work) noexcept {
   return found != LoopInbox::Found::closed;
 }
 
+bool LoopCore::push_from_outside_locked(Runnable& work) noexcept {
+  const auto found = inbox_.push(work);
+  if (found == LoopInbox::Found::asleep_in_selector) selector_->interrupt();
+  return found != LoopInbox::Found::closed;
+}
+
 void LoopCore::post_from_signal(Runnable& work) noexcept {
   const auto found = inbox_.push(work);
   if (found == LoopInbox::Found::closed) work.abandon();
@@ -76,11 +82,15 @@ void LoopCore::close() {
   if (std::exchange(closed_, true)) return;
   destroy_tasks();
   while (Timer* const timer = timers_.take_any()) timer->abandon();
-  {
-    MutexLock lock(owners_mutex());
-    selector_.reset();
-  }
+  destroy_selector();
   inbox_.close();
+}
+
+// Who comes to interrupt it holds the mutex. What the user's callbacks own is destroyed without it.
+void LoopCore::destroy_selector() noexcept {
+  std::unique_ptr<Selector> selector;
+  MutexLock lock(owners_mutex());
+  selector = std::move(selector_);
 }
 
 // A task that sleeps is detached from what it waits for and destroyed. If another thread is just
@@ -124,7 +134,7 @@ void LoopCore::check_can_run() const {
 
 void LoopCore::check_usable_slowly() const {
   check_open();
-  if (in_own_thread()) return;
+  if (!running_ || in_own_thread()) return;
   throw RuntimeError(
       "Non-thread-safe operation invoked on an event loop other than the current one: use "
       "call_soon_threadsafe() or run_coroutine_threadsafe()");

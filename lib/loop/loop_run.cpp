@@ -1,6 +1,9 @@
 // One iteration of the loop, and what it does when there is nothing to do.
 #include <plait/loop/detail/loop_core.hpp>
 
+#include <sched.h>
+
+#include <atomic>
 #include <stdexcept>
 
 #include <plait/core/cancelled_error.hpp>
@@ -53,12 +56,22 @@ void LoopCore::run_forever() {
 // outlives a run that ends early.
 class LoopCore::StopWhenDone final : public Waiter, public Runnable {
  public:
-  explicit StopWhenDone(LoopCore& core, std::shared_ptr<bool> wanted)
-      : core_(core), wanted_(std::move(wanted)) {}
+  // What the run knows of it.
+  struct Fate {
+    bool wanted = true;               // false: the run is over. Loop thread only
+    std::atomic<bool> posted{false};  // set by who ended the future: he leaves the loop alone now
+  };
 
-  void notify(FutureState&) noexcept override { core_.post(*this); }
+  explicit StopWhenDone(LoopCore& core, std::shared_ptr<Fate> fate)
+      : core_(core), fate_(std::move(fate)) {}
+
+  void notify(FutureState&) noexcept override {
+    const auto fate = fate_;
+    core_.post(*this);
+    fate->posted = true;
+  }
   void run() noexcept override {
-    if (std::exchange(*wanted_, false)) core_.stop();
+    if (std::exchange(fate_->wanted, false)) core_.stop();
     delete this;
   }
   void abandon() noexcept override { delete this; }
@@ -66,7 +79,7 @@ class LoopCore::StopWhenDone final : public Waiter, public Runnable {
 
  private:
   LoopCore& core_;
-  const std::shared_ptr<bool> wanted_;  // false: the run is over
+  const std::shared_ptr<Fate> fate_;
 };
 
 void LoopCore::run_until_done(FutureState& state) {
@@ -75,13 +88,15 @@ void LoopCore::run_until_done(FutureState& state) {
     throw std::invalid_argument(
         "run_until_complete() got a future of another loop: run that loop, or use wrap_future()");
   }
-  const auto wanted = std::make_shared<bool>(true);
-  auto* const stopper = new StopWhenDone(*this, wanted);
-  if (!state.add_waiter(*stopper)) push(*stopper);
+  const auto fate = std::make_shared<StopWhenDone::Fate>();
+  auto* const stopper = new StopWhenDone(*this, fate);
+  if (!state.add_waiter(*stopper)) stopper->notify(state);
   outside_ += outside;
   const auto end_run = [&] {
     outside_ -= outside;
-    if (std::exchange(*wanted, false) && state.remove_waiter(*stopper)) delete stopper;
+    if (!std::exchange(fate->wanted, false)) return;
+    if (state.remove_waiter(*stopper)) return delete stopper;
+    while (!fate->posted) sched_yield();  // another thread is just about to post it
   };
   try {
     run_forever();
@@ -135,7 +150,12 @@ void LoopCore::call_trace() {
   for (const Runnable* work = ready_.first(); work; work = work->next_runnable) {
     if (auto name = work->describe(); !name.empty()) names.push_back(std::move(name));
   }
-  trace(iteration_, names);
+  const auto traced = trace;  // it may replace itself
+  try {
+    traced(iteration_, names);
+  } catch (...) {
+    report("Exception in trace function", std::current_exception());
+  }
 }
 
 // ---------------------------------------------------------------- waiting

@@ -32,7 +32,7 @@ class CancelRequest final : public Runnable {
 
 bool TaskBase::request_cancel(std::string_view message) noexcept {
   if (running_loop != state().owner() && !in_own_thread()) return post_cancel(message);
-  if (state().done()) return false;
+  if (state().done() || delivering_cancellation()) return false;
   Fiber::cancel(message);
   return true;
 }
@@ -46,7 +46,7 @@ bool TaskBase::post_cancel(std::string_view message) noexcept {
     delete request;
     return false;
   }
-  core().post(*request);
+  if (!core().push_from_outside_locked(*request)) request->abandon();
   return true;
 }
 
@@ -64,6 +64,7 @@ std::exception_ptr TaskBase::destroy_pending() noexcept {
   } catch (const std::bad_alloc&) {
     loop.report({}, nullptr);
   }
+  unsuspend();  // a destructor may call cancel(), and what it waited for is destroyed first
   destroy_frame(root());
   loop.remove_task(*this);
   return std::make_exception_ptr(CancelledError("the event loop was closed"));

@@ -56,7 +56,7 @@ Timer* TimerWheel::pop_first(Slot& slot) noexcept {
 void TimerWheel::add(Timer& timer, Clock::time_point when) noexcept {
   timer.when_ = when;
   ++count_;
-  if (ticks(when) < now_) {
+  if (ticks(when) <= now_) {
     add_overdue(timer);
   } else {
     place(timer);
@@ -85,7 +85,7 @@ void TimerWheel::add_overdue(Timer& timer) noexcept {
 void TimerWheel::remove(Timer& timer) noexcept {
   --count_;
   const Ticks time = ticks(timer.when_);
-  if (time < now_) return unlink(overdue_, timer);
+  if (time <= now_) return unlink(overdue_, timer);
   const int wheel = wheel_of(time, now_);
   const int number = digit(time, wheel);
   Slot& slot = wheels_[wheel].slot[number];

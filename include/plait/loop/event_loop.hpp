@@ -174,7 +174,8 @@ class EventLoop {
   /// 100 ms unless set. See set_debug().
   void set_slow_callback_duration(Duration d);
   /// Called at every iteration, before the ready handles run, with one name a handle, due timers
-  /// included and cancelled ones left out. An empty function ends it.
+  /// included and cancelled ones left out. What it throws goes to the exception handler. An empty
+  /// function ends it.
   void set_trace(
       std::function<void(std::uint64_t iteration, const std::vector<std::string>& ready)> fn);
 

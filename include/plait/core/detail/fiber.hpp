@@ -80,6 +80,8 @@ class Fiber {
 
   // -- cancellation, in the fiber's thread
   void cancel(std::string_view message) noexcept;
+  /// True: cancel() is just asking what it waits for, which asks back: two wait for each other.
+  bool delivering_cancellation() const noexcept { return delivering_; }
   int cancelling() const noexcept { return cancel_requests_; }
   int uncancel() noexcept;
   /// A request that no await has met yet.
@@ -123,6 +125,7 @@ class Fiber {
   bool awake_ = false;  // wake() was called in this thread since the last suspend()
   bool ended_ = false;
   bool cancel_pending_ = false;  // the next await that waits ends with CancelledError
+  bool delivering_ = false;
   const std::uint32_t id_;
   std::unique_ptr<Extras> extras_;  // what few fibers have
 };

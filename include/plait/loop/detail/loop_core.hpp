@@ -42,9 +42,16 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
 
   // -- the ready queue
   /// Runs in: the thread that has the loop, whether it runs or not.
-  void push(Runnable& work) noexcept { ready_.push(work); }
+  void push(Runnable& work) noexcept {
+    if (!running_) [[unlikely]]
+      inbox_.take_all(ready_);  // what was posted before goes before it
+    ready_.push(work);
+  }
   /// Runs in: any thread. As push(); false: the loop is closed.
   bool push_from_outside(Runnable& work) noexcept;
+
+  /// As above; owners_mutex() held, under which the loop was seen to exist.
+  bool push_from_outside_locked(Runnable& work) noexcept;
 
   /// Runs in: a signal handler, which keeps the loop alive. `work` needs no memory.
   void post_from_signal(Runnable& work) noexcept;
@@ -74,7 +81,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void check_can_run() const;
   /// The calling thread made the loop or last ran it.
   bool in_own_thread() const noexcept override;
-  /// check_open(), and in debug mode throws RuntimeError where another thread calls.
+  /// check_open(), and in debug mode throws RuntimeError where the loop runs in another thread.
   void check_usable() const {
     if (closed_ || debug_) check_usable_slowly();
   }
@@ -100,8 +107,9 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   Duration slow_callback_duration = std::chrono::milliseconds(100);
 
   // -- descriptors and signals
+  /// Makes it if there is none yet.
   Selector& selector();
-  /// Null: nobody has needed it yet.
+  /// Null: nobody has needed it yet, or the loop is closed.
   Selector* selector_or_null() const noexcept { return selector_.get(); }
 
   // -- for its futures: see JobOwner
@@ -132,6 +140,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void run_timed(Runnable& work);
   void call_trace();
   void destroy_tasks() noexcept;
+  void destroy_selector() noexcept;
 
   aio::EventLoop& loop_;
   const aio::LoopOptions options_;
@@ -141,7 +150,6 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   std::uint64_t iteration_ = 0;
   int poll_credit_ = 0;  // how many handles are run before the clock and the selector are asked
   int outside_ = 0;
-  bool running_ = false;
   bool stopping_ = false;
   bool interrupted_ = false;
   bool closed_ = false;
@@ -150,6 +158,9 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   TaskBase* current_task_ = nullptr;
   std::unique_ptr<Selector> selector_;  // null until somebody needs descriptors
 
+  // Written by the thread that runs the loop; read by others where debug mode looks for calls from
+  // wrong threads.
+  std::atomic<bool> running_{false};
   // The thread that made the loop or last ran it. Written by that thread, read by any.
   std::atomic<std::uint64_t> thread_;
 };

@@ -49,7 +49,7 @@ class TimerWheel {
   TimerWheel& operator=(const TimerWheel&) = delete;
 
   bool empty() const noexcept { return count_ == 0; }
-  /// True: a timer was added whose time had come before it was added.
+  /// True: a timer was added whose time had come when it was added.
   bool has_overdue() const noexcept { return overdue_ != nullptr; }
 
   void add(Timer& timer, Clock::time_point when) noexcept;
@@ -89,7 +89,7 @@ class TimerWheel {
 
   Ticks now_;
   std::size_t count_ = 0;
-  Slot overdue_ = nullptr;  // those that were added with a deadline before now_, sorted
+  Slot overdue_ = nullptr;  // those that were added with a deadline not after now_, sorted
   std::array<Wheel, wheels> wheels_;
 };
 
