@@ -32,7 +32,11 @@ class CancelRequest final : public Runnable {
 
 bool TaskBase::request_cancel(std::string_view message) noexcept {
   if (running_loop != state().owner() && !in_own_thread()) return post_cancel(message);
-  if (state().done() || delivering_cancellation()) return false;
+  if (state().done()) {
+    state().retrieve_error();  // as in Python: who cancels a failed task does not care why it failed
+    return false;
+  }
+  if (delivering_cancellation()) return false;
   Fiber::cancel(message);
   return true;
 }
