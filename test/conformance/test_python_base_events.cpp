@@ -107,8 +107,7 @@ TEST_CASE(
   CHECK(loop.time() - start >= 20ms);
 }
 
-TEST_CASE(
-    "timers: a cancelled one is not waited for [cpython test_base_events.test__run_once]") {
+TEST_CASE("timers: a cancelled one is not waited for [cpython test_base_events.test__run_once]") {
   aio::EventLoop loop(virtual_time);
   Strings calls;
   loop.call_later(5s, [&] { calls.push_back("cancelled"); }).cancel();
@@ -246,14 +245,11 @@ TEST_CASE(
 }
 
 template <class... A>
-concept CallableSoon = requires(aio::EventLoop& loop, A... args) {
-  loop.call_soon(args...);
-};
+concept CallableSoon = requires(aio::EventLoop& loop, A... args) { loop.call_soon(args...); };
 
 template <class... A>
-concept CallableThreadsafe = requires(aio::EventLoop& loop, A... args) {
-  loop.call_soon_threadsafe(args...);
-};
+concept CallableThreadsafe =
+    requires(aio::EventLoop& loop, A... args) { loop.call_soon_threadsafe(args...); };
 
 template <class... A>
 concept CallableLater = requires(aio::EventLoop& loop, A... args) {
@@ -361,9 +357,8 @@ TEST_CASE(
     return promise.get_future();
   };
   CHECK(loop.run_until_complete(promise_of([](auto& p) { p.set_result(5); })) == 5);
-  CHECK_THROWS_AS(
-      loop.run_until_complete(promise_of([](auto& p) { p.get_future().cancel(); })),
-      CancelledError);
+  CHECK_THROWS_AS(loop.run_until_complete(promise_of([](auto& p) { p.get_future().cancel(); })),
+                  CancelledError);
   CHECK_THROWS_AS(
       loop.run_until_complete(promise_of([](auto& p) { p.set_exception(TestError("e")); })),
       TestError);

@@ -1,6 +1,7 @@
 // CPython's cases of the futures of a loop, here those of EventLoop::create_promise().
 // Left out: wrap_future and copying between futures (chaining is the bridge's), set_result_unless
-// cancelled (a helper of CPython's own), constructors without a loop (a promise is made by its loop).
+// cancelled (a helper of CPython's own), constructors without a loop (a promise is made by its
+// loop).
 #include <doctest/doctest.h>
 
 #include <exception>
@@ -21,8 +22,7 @@ using Ints = std::vector<int>;
 
 TEST_SUITE_BEGIN("conformance/futures");
 
-TEST_CASE(
-    "a new future: neither done nor cancelled [cpython test_futures.test_initial_state]") {
+TEST_CASE("a new future: neither done nor cancelled [cpython test_futures.test_initial_state]") {
   aio::EventLoop loop;
   const auto future = loop.create_promise<int>().get_future();
   const auto promise = loop.create_promise<int>();
