@@ -12,3 +12,7 @@
 #include <plait/loop/run.hpp>
 #include <plait/loop/sleep.hpp>
 #include <plait/loop/task.hpp>
+
+// What tasks wait for
+#include <plait/loop/locks.hpp>
+#include <plait/loop/queue.hpp>

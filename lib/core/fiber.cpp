@@ -91,6 +91,7 @@ void Fiber::deliver_cancellation() noexcept {
   delivering_ = false;
   switch (how) {
     case Interrupted::gave_up:
+      gave_up_ = true;
       wake();
       break;
     case Interrupted::passed_on:
@@ -102,12 +103,12 @@ void Fiber::deliver_cancellation() noexcept {
 }
 
 int Fiber::uncancel() noexcept {
-  if (cancel_requests_ > 0 && --cancel_requests_ == 0) cancel_pending_ = false;
+  if (cancel_requests_ > 0 && --cancel_requests_ == 0) cancel_pending_ = gave_up_;
   return cancel_requests_;
 }
 
 std::exception_ptr Fiber::take_cancellation() noexcept {
-  cancel_pending_ = false;
+  cancel_pending_ = gave_up_ = false;
   return make_cancelled_error();
 }
 

@@ -40,6 +40,12 @@ class Fiber {
     suspended_on_ = &on;
     if (cancel_pending_) deliver_cancellation();
   }
+  /// As suspend(), for a wait whose wake-up gives something that must not get lost: `on` is told by
+  /// accept() or fail() whether the fiber took it.
+  void suspend_for_grant(Frame& leaf, Suspension& on) noexcept {
+    granted_ = true;
+    suspend(leaf, on);
+  }
   /// Takes the last suspend() back: the fiber goes on at once.
   void unsuspend() noexcept { suspended_on_ = nullptr; }
   /// Makes it ready to run. In its own thread this happens now, so cancel() knows of it.
@@ -122,10 +128,12 @@ class Fiber {
   std::uint8_t transfers_left_ = most_transfers;  // 0: leaf_ is to be resumed before step() returns
   // Bytes, not bits: a load of several bits just after a store of one would stall.
   bool started_ = false;
+  bool granted_ = false;  // what it waits for is to be told that it resumes
   bool awake_ = false;  // wake() was called in this thread since the last suspend()
   bool ended_ = false;
   bool cancel_pending_ = false;  // the next await that waits ends with CancelledError
-  bool delivering_ = false;
+  bool gave_up_ = false;     // as above, and uncancel() comes too late: nothing else ends the wait
+  bool delivering_ = false;  // see delivering_cancellation()
   const std::uint32_t id_;
   std::unique_ptr<Extras> extras_;  // what few fibers have
 };
@@ -136,8 +144,12 @@ inline bool Fiber::step() noexcept {
   Suspension* const on = std::exchange(suspended_on_, nullptr);
   awake_ = false;
   if (!started_) return cancel_pending_ || first_step();
-  if (cancel_pending_ && on) [[unlikely]]
+  const bool granted = std::exchange(granted_, false);
+  if (cancel_pending_ && on) [[unlikely]] {
     on->fail(take_cancellation());
+  } else if (granted) {
+    on->accept();
+  }
   if (!leaf_->self) {  // an operation has ended: its result is taken by who awaits it
     if (!leaf_->parent) return true;
     leaf_ = leaf_->parent;
