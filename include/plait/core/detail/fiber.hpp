@@ -81,8 +81,8 @@ class Fiber {
   FutureState& state() const noexcept { return state_; }
   /// Who resumes it.
   Scheduler& scheduler() const noexcept { return static_cast<Scheduler&>(*state_.owner()); }
-  /// See Suspension::detach().
-  bool detach() noexcept { return !suspended_on_ || awake_ || suspended_on_->detach(); }
+  /// See Suspension::detach(). A fiber that is awake is in its owner's queue.
+  bool detach() noexcept { return !suspended_on_ || (!awake_ && suspended_on_->detach()); }
 
   // -- cancellation, in the fiber's thread
   void cancel(std::string_view message) noexcept;

@@ -1,0 +1,57 @@
+// How a gather() ends: with its first failure, its last child, or its cancellation.
+#include <plait/loop/detail/gather_state.hpp>
+
+#include <plait/core/cancelled_error.hpp>
+
+namespace plait::detail {
+
+std::string GatherBase::describe_gather() const {
+  return "gather() of " + std::to_string(children_.size());
+}
+
+// A child may end within its cancel(), hence the flag comes first.
+bool GatherBase::cancel_children(std::string_view message) noexcept {
+  if (self_.done()) return false;
+  const bool before = cancel_requested_.exchange(true);
+  bool heard = false;
+  for (const Watch& child : children_) {
+    if (child.state().done()) continue;
+    if (child.state().cancel(message)) {
+      heard = true;
+    } else {
+      child.state().request_stop();
+    }
+  }
+  if (!heard && !before) cancel_requested_ = false;
+  return heard;
+}
+
+void GatherBase::child_ended(Watch& watch) noexcept {
+  if (catches_) return;
+  FutureState& child = watch.state();
+  const bool cancelled = child.snapshot().phase() == Phase::cancelled;
+  if (!child.retrieve_error() && !cancelled) return;
+  if (!self_.start()) return;
+  self_.end(child.error() ? self_.store_error(child.error()) : Phase::cancelled);
+}
+
+void GatherBase::all_ended() noexcept {
+  if (self_.start()) self_.end(result());
+  self_.release();
+}
+
+Phase GatherBase::result() noexcept {
+  if (cancel_requested_) return Phase::cancelled;
+  try {
+    return collect();
+  } catch (...) {
+    return self_.store_error(std::current_exception());
+  }
+}
+
+// Not cancel(), which asks the children.
+void GatherBase::abandoned() noexcept {
+  if (self_.start()) self_.end(Phase::cancelled);
+}
+
+}  // namespace plait::detail

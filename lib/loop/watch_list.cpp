@@ -1,0 +1,88 @@
+// How states that end in other threads come to the loop that watches them.
+#include <plait/loop/detail/watch_list.hpp>
+
+#include <stdexcept>
+
+#include <plait/loop/awaitable.hpp>
+
+#include "core/wait_graph.hpp"
+
+namespace plait::detail {
+
+void check_same_loop(const LoopCore& core, const FutureState& state, const char* function) {
+  if (state.owner() == &core || !state.snapshot().has(of_loop)) return;
+  throw std::invalid_argument(std::string(function) + " got " + state.describe() +
+                              " of another loop: use wrap_future() to await it here");
+}
+
+void WatchList::set_state(Watch& watch, StateRef<FutureState> state, const char* function) const {
+  check_same_loop(*core_, *state, function);
+  watch.state_ = std::move(state);
+}
+
+// The list counts itself as pending meanwhile, so that all_ended() cannot come too early.
+void WatchList::start(std::span<Watch> watches) noexcept {
+  pending_ = watches.size() + 1;
+  for (Watch& watch : watches) {
+    watch.list_ = this;
+    if (outside(watch)) core_->expect_outside(1);
+    if (!watch.state_->add_waiter(watch)) {
+      forget(watch);
+      child_ended(watch);
+    }
+  }
+  if (--pending_ == 0) all_ended();
+}
+
+void WatchList::unlink(std::span<Watch> watches) noexcept {
+  for (Watch& watch : watches) {
+    if (watch.list_ && watch.state_->remove_waiter(watch)) forget(watch);
+  }
+}
+
+// Runs in: the thread that ended the state, which is not the loop's or finds that not running.
+void WatchList::add_arrived(Watch& watch) noexcept {
+  Watch* newest = arrived_.load();
+  do {
+    watch.next_waiter = newest;
+  } while (!arrived_.compare_exchange_weak(newest, &watch));
+  // Nobody else posts until arrived_ was emptied, and this watch keeps the list alive until then.
+  if (!newest) core_->post(arrivals_);
+}
+
+WatchList::Watch* WatchList::pop_arrived() noexcept {
+  Waiter* oldest = nullptr;
+  for (Waiter* watch = arrived_.exchange(nullptr); watch;) {
+    Waiter* const older = watch->next_waiter;
+    watch->next_waiter = std::exchange(oldest, watch);
+    watch = older;
+  }
+  return static_cast<Watch*>(oldest);
+}
+
+void WatchList::take_arrived() noexcept {
+  for (Watch* watch = pop_arrived(); watch;) {
+    auto* const next = static_cast<Watch*>(watch->next_waiter);
+    take(*watch);
+    watch = next;
+  }
+}
+
+// Runs in: any thread, as the loop is closed. Several may come at once.
+void WatchList::abandon_arrived() noexcept {
+  bool last = false;
+  abandoned();
+  {
+    MutexLock lock(owners_mutex());
+    for (Waiter* watch = pop_arrived(); watch; watch = watch->next_waiter) --pending_;
+    last = pending_ == 0;
+  }
+  if (last) all_ended();
+}
+
+std::string WatchList::Arrivals::describe() const {
+  FutureState* const waiting = list_.awaited_for();
+  return waiting ? "results for " + waiting->describe() : "results that nobody awaits";
+}
+
+}  // namespace plait::detail
