@@ -16,3 +16,11 @@
 // What tasks wait for
 #include <plait/loop/locks.hpp>
 #include <plait/loop/queue.hpp>
+// Several awaitables at once, and their limits
+#include <plait/loop/awaitable.hpp>
+#include <plait/loop/gather.hpp>
+#include <plait/loop/shield.hpp>
+#include <plait/loop/staggered.hpp>
+#include <plait/loop/task_group.hpp>
+#include <plait/loop/timeout.hpp>
+#include <plait/loop/wait.hpp>

@@ -34,10 +34,13 @@ void WatchList::start(std::span<Watch> watches) noexcept {
   if (--pending_ == 0) all_ended();
 }
 
-void WatchList::unlink(std::span<Watch> watches) noexcept {
+bool WatchList::unlink(std::span<Watch> watches) noexcept {
+  MutexLock lock(owners_mutex());
+  const bool any = pending_ > 0;
   for (Watch& watch : watches) {
     if (watch.list_ && watch.state_->remove_waiter(watch)) forget(watch);
   }
+  return any && pending_ == 0;
 }
 
 // Runs in: the thread that ended the state, which is not the loop's or finds that not running.

@@ -112,16 +112,17 @@ class TupleGather final
   }
   Result results() {
     return [this]<std::size_t... place>(std::index_sequence<place...>) {
-      return Result(take_outcome<aio::Awaited<A>, catches>(
-          this->children_[place].state(), makes_task<std::remove_cvref_t<A>>)...);
+      return Result(take_outcome<aio::Awaited<A>, catches>(this->children_[place].state(),
+                                                           makes_task<std::remove_cvref_t<A>>)...);
     }(std::index_sequence_for<A...>());
   }
 };
 
 /// gather(a vector of awaitables)
 template <bool catches, class A>
-class VectorGather final : public GatherState<std::vector<GatheredFrom<A, catches>>,
-                                              std::vector<WatchList::Watch>, VectorGather<catches, A>> {
+class VectorGather final
+    : public GatherState<std::vector<GatheredFrom<A, catches>>, std::vector<WatchList::Watch>,
+                         VectorGather<catches, A>> {
  public:
   using Result = std::vector<GatheredFrom<A, catches>>;
 
@@ -129,7 +130,8 @@ class VectorGather final : public GatherState<std::vector<GatheredFrom<A, catche
   void begin(std::vector<A> awaitables) {
     auto* child = this->children_.data();
     for (A& awaitable : awaitables) {
-      this->set_state(*child++, to_state(this->core(), std::move(awaitable), "gather()"), "gather()");
+      this->set_state(*child++, to_state(this->core(), std::move(awaitable), "gather()"),
+                      "gather()");
     }
     this->start_children(this->children_);
   }

@@ -31,7 +31,7 @@ class WatchList {
 
    private:
     friend class WatchList;
-    WatchList* list_ = nullptr;     // null: not watched yet, or told of
+    WatchList* list_ = nullptr;    // null: not watched yet, or told of
     StateRef<FutureState> state_;  // const after start()
   };
 
@@ -51,8 +51,9 @@ class WatchList {
   void start(std::span<Watch> watches) noexcept;
   /// Names the state of a watch, before start(). Refuses another loop's for `function`.
   void set_state(Watch& watch, StateRef<FutureState> state, const char* function) const;
-  /// Ends the watch of all that can still be unlinked. Does not call all_ended().
-  void unlink(std::span<Watch> watches) noexcept;
+  /// Ends the watch of all that can still be unlinked. True: those were the last, and all_ended()
+  /// will not be called. Runs in: loop thread; once that is closed, any.
+  bool unlink(std::span<Watch> watches) noexcept;
 
  private:
   class Arrivals final : public Runnable {
