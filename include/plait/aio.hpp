@@ -5,6 +5,7 @@
 #include <plait/core/context.hpp>
 #include <plait/core/coroutine.hpp>
 #include <plait/core/future.hpp>
+#include <plait/core/generator.hpp>
 #include <plait/core/promise.hpp>
 
 // The loop
