@@ -9,6 +9,7 @@
 #include <plait/core/promise.hpp>
 
 // The loop
+#include <plait/loop/async_generator.hpp>
 #include <plait/loop/event_loop.hpp>
 #include <plait/loop/run.hpp>
 #include <plait/loop/sleep.hpp>

@@ -81,6 +81,7 @@ void LoopCore::close() {
   if (running_) throw RuntimeError("Cannot close a running event loop: stop() it first");
   if (std::exchange(closed_, true)) return;
   destroy_tasks();
+  forget_generators();
   while (Timer* const timer = timers_.take_any()) timer->abandon();
   destroy_selector();
   inbox_.close();

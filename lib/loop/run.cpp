@@ -4,6 +4,7 @@
 #include <plait/core/cancelled_error.hpp>
 #include <plait/core/errors.hpp>
 
+#include "loop/end_of_task.hpp"
 #include "loop/interrupt_guard.hpp"
 
 namespace plait::aio {
@@ -35,26 +36,7 @@ void Runner::run_until_done(detail::TaskBase& task) {
 
 namespace {
 
-// co_await on whatever a task ends with; its error stays where it is.
-class EndOfTask {
- public:
-  explicit EndOfTask(detail::FutureState& state) noexcept : state_(state) {}
-  auto operator co_await() const noexcept { return Awaiter(state_); }
-
- private:
-  class Awaiter final : public detail::FutureWait {
-   public:
-    using FutureWait::FutureWait;
-    template <std::derived_from<detail::Frame> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-      return suspend(awaiting.promise());
-    }
-    void await_resume() { resume(); }
-  };
-
-  detail::FutureState& state_;
-};
-
+// All tasks but the one that runs this, then what async generators are open.
 Coroutine<> end_all_tasks(detail::LoopCore& core) {
   using Task = detail::StateRef<detail::FutureState>;
   std::vector<Task> tasks;
@@ -62,12 +44,13 @@ Coroutine<> end_all_tasks(detail::LoopCore& core) {
     if (task != core.current_task()) tasks.push_back(Task::share(task->state()));
   }
   for (const Task& task : tasks) task->cancel();
-  for (const Task& task : tasks) co_await EndOfTask(*task);
+  for (const Task& task : tasks) co_await detail::EndOfTask(*task);
   for (const Task& task : tasks) {
     if (task->snapshot().phase() != detail::Phase::finished || !task->error()) continue;
     core.report("unhandled exception during Runner shutdown, in " + task->describe(),
                 task->retrieve_error());
   }
+  co_await core.shut_down_generators();
 }
 
 }  // namespace

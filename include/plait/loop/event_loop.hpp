@@ -156,6 +156,10 @@ class EventLoop {
     return detail::make_promise<T>(new detail::LoopPromiseState<T>(core_));
   }
 
+  /// Closes the async generators that were started here and have not ended, all at once; their
+  /// errors go to the exception handler. Runner and run() do this. **Python:** as there.
+  Coroutine<> shutdown_asyncgens();
+
   // -- errors and debugging
 
   /// Replaces the receiver of errors that nobody can catch; an empty one restores the default.

@@ -17,12 +17,17 @@
 #include <plait/loop/detail/timer_wheel.hpp>
 #include <plait/loop/loop_options.hpp>
 
-namespace plait::aio {
+namespace plait {
+template <class T>
+class Coroutine;
+namespace aio {
 class EventLoop;
 }
+}  // namespace plait
 
 namespace plait::detail {
 
+class AsyncGeneratorState;
 class TaskBase;
 class LoopCallback;
 class Selector;
@@ -96,6 +101,12 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   TaskBase* current_task() const noexcept { return current_task_; }
   TaskBase* set_current_task(TaskBase* task) noexcept { return std::exchange(current_task_, task); }
 
+  // -- async generators that were started and have not ended
+  void add_generator(AsyncGeneratorState& generator) noexcept;
+  void remove_generator(AsyncGeneratorState& generator) noexcept;
+  /// Closes them, all at once; their errors are reported.
+  Coroutine<void> shut_down_generators();
+
   // -- reports
   void report(std::string message, std::exception_ptr error) noexcept override;
   /// What is done with a report where there is no exception_handler.
@@ -141,6 +152,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void call_trace();
   void destroy_tasks() noexcept;
   void destroy_selector() noexcept;
+  void forget_generators() noexcept;
 
   aio::EventLoop& loop_;
   const aio::LoopOptions options_;
@@ -154,9 +166,11 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   bool interrupted_ = false;
   bool closed_ = false;
   bool debug_ = false;
-  TaskBase* tasks_ = nullptr;  // all that are not done, newest first
+  bool generators_shut_down_ = false;  // who starts one now is warned
+  TaskBase* tasks_ = nullptr;          // all that are not done, newest first
   TaskBase* current_task_ = nullptr;
-  std::unique_ptr<Selector> selector_;  // null until somebody needs descriptors
+  AsyncGeneratorState* generators_ = nullptr;  // newest first
+  std::unique_ptr<Selector> selector_;         // null until somebody needs descriptors
 
   // Written by the thread that runs the loop; read by others where debug mode looks for calls from
   // wrong threads.
