@@ -10,6 +10,7 @@
 
 // The loop
 #include <plait/loop/async_generator.hpp>
+#include <plait/loop/call_graph.hpp>
 #include <plait/loop/event_loop.hpp>
 #include <plait/loop/run.hpp>
 #include <plait/loop/sleep.hpp>

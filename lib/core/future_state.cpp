@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <climits>
 
 #include <plait/core/cancelled_error.hpp>
@@ -203,6 +204,25 @@ bool FutureState::remove_callback(std::uint64_t id) noexcept {
   Waiter* const callback = unlink_first([&](Waiter& other) { return other.callback_id == id; });
   if (callback) callback->removed();
   return callback != nullptr;
+}
+
+// The list stays locked for a few instructions only: room for what it holds is made before.
+std::vector<StateRef<FutureState>> FutureState::awaited_by() {
+  std::vector<StateRef<FutureState>> found;
+  for (std::size_t needed = 1; found.size() < needed;) {
+    found.clear();
+    found.reserve(needed);
+    needed = 0;
+    if (!lock_list()) break;
+    for (const Waiter* waiter = waiters_; waiter; waiter = waiter->next_waiter) {
+      FutureState* const waiting = waiter->waiting_state();
+      if (waiting && ++needed <= found.capacity())
+        found.push_back(StateRef<FutureState>::share(*waiting));
+    }
+    unlock_list();
+  }
+  std::ranges::reverse(found);
+  return found;
 }
 
 // ---------------------------------------------------------------- blocking

@@ -71,7 +71,10 @@ class CoroutineBody : public TypedFrame<T> {
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
       Promise& promise = ended.promise();
-      if (promise.parent) return promise.parent->self;
+      if (promise.parent) {
+        promise.fiber->return_to(*promise.parent);
+        return promise.parent->self;
+      }
       promise.fiber->root_ended(promise);
       return std::noop_coroutine();
     }

@@ -55,14 +55,14 @@ class Fiber {
   }
   /// As wake(), from a thread that may be another.
   void wake_from_any_thread() noexcept { scheduler().post(state_); }
-  /// False once in a while: the frame to go on with was kept, for step() to go on with. Without
-  /// this, compilers that do not turn every transfer into a jump would exhaust the stack.
+  /// `next` runs from now on. False once in a while: then step() goes on with it. Without this,
+  /// compilers that do not turn every transfer into a jump would exhaust the stack.
   bool may_transfer_to(Frame& next) noexcept {
-    if (--transfers_left_ > 0) [[likely]]
-      return true;
     leaf_ = &next;
-    return false;
+    return --transfers_left_ > 0;
   }
+  /// `parent` goes on: what it awaited has ended.
+  void return_to(Frame& parent) noexcept { leaf_ = &parent; }
   /// Runs in: the root frame's end.
   void root_ended(Frame& root) noexcept {
     leaf_ = &root;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <plait/core/clock.hpp>
 #include <plait/core/detail/runnable.hpp>
@@ -16,6 +17,8 @@
 namespace plait::detail {
 
 class FutureState;
+template <class State>
+class StateRef;
 
 /// When a wait gives up; nullopt: never.
 using Deadline = std::optional<Clock::time_point>;
@@ -119,6 +122,8 @@ class FutureState : public Runnable {
   bool add_waiter(Waiter& waiter) noexcept;
   /// True: it will never be notified.
   bool remove_waiter(Waiter& waiter) noexcept;
+  /// Those whose end this one's brings nearer, in the order in which they began to wait.
+  std::vector<StateRef<FutureState>> awaited_by();
   /// As remove_waiter() for the one with this id, which is told so.
   bool remove_callback(std::uint64_t id) noexcept;
 

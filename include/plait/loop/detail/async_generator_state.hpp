@@ -160,7 +160,9 @@ class AsyncGeneratorPromise final : public CoroutineBody<void> {
     std::coroutine_handle<> await_suspend(
         std::coroutine_handle<AsyncGeneratorPromise> body) const noexcept {
       state_.body_yields();
-      return body.promise().parent->self;
+      Frame& parent = *body.promise().parent;
+      parent.fiber->return_to(parent);
+      return parent.self;
     }
     void await_resume() const { state_.throw_incoming(); }
 
