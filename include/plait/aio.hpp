@@ -19,6 +19,7 @@
 // What tasks wait for
 #include <plait/loop/locks.hpp>
 #include <plait/loop/queue.hpp>
+
 // Several awaitables at once, and their limits
 #include <plait/loop/awaitable.hpp>
 #include <plait/loop/gather.hpp>
