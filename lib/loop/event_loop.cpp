@@ -30,7 +30,6 @@ bool EventLoop::is_closed() const { return core_->closed(); }
 void EventLoop::check_can_run() const { core_->check_can_run(); }
 
 void EventLoop::push_from_any_thread(detail::LoopCallback& callback) {
-  callback.retain();
   if (detail::running_loop == core_.get()) {
     core_->push(callback);
   } else if (!core_->push_from_outside(callback)) {
