@@ -1,6 +1,7 @@
 // How readiness and signals become handles of the loop.
 #include "loop/selector.hpp"
 
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -51,9 +52,19 @@ void Selector::watch_interrupts() {
                          });
 }
 
+// What the user's own Asio objects throw is treated as what callbacks throw.
+template <class Run>
+void Selector::run_handlers(Run run) {
+  try {
+    run();
+  } catch (...) {
+    core_.report("Exception in a handler of the loop's io_context", std::current_exception());
+  }
+}
+
 void Selector::poll() {
   context_.restart();
-  context_.poll();
+  run_handlers([this] { context_.poll(); });
 }
 
 void Selector::wait(Deadline deadline) {
@@ -62,7 +73,7 @@ void Selector::wait(Deadline deadline) {
     deadline_.async_wait([](const boost::system::error_code&) {});
   }
   // Not restarted before: a stop() that has come already must end this wait.
-  context_.run_one();
+  run_handlers([this] { context_.run_one(); });
   if (deadline) deadline_.cancel();
   poll();
 }
@@ -131,14 +142,29 @@ void Selector::arm(const std::shared_ptr<Watched>& watched, Direction direction)
       });
 }
 
+namespace {
+
+// Asio would take a regular file, too, and then never call back.
+void check_watchable(int fd) {
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event{};
+  const bool refused = ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0;
+  const int error = errno;
+  ::close(epoll);
+  if (!refused) return;
+  throw std::system_error(error, std::generic_category(),
+                          "the loop cannot watch descriptor " + std::to_string(fd));
+}
+
+}  // namespace
+
 void Selector::watch(int fd, Direction direction, Callback callback) {
-  auto& watched = watched_[fd];
-  try {
-    if (!watched) watched = std::make_shared<Watched>(context_, fd);
-  } catch (const boost::system::system_error& error) {
-    watched_.erase(fd);
-    throw std::system_error(error.code(), "the loop cannot watch this descriptor");
+  auto found = watched_.find(fd);
+  if (found == watched_.end()) {
+    check_watchable(fd);
+    found = watched_.emplace(fd, std::make_shared<Watched>(context_, fd)).first;
   }
+  const auto& watched = found->second;
   watched->side(direction).callback = std::make_shared<Callback>(std::move(callback));
   arm(watched, direction);
 }

@@ -47,6 +47,8 @@ class Selector {
   bool unwatch_signal(int number);
 
  private:
+  template <class Run>
+  void run_handlers(Run run);
   struct Watched;
   struct Side;
   class Event;
