@@ -38,6 +38,7 @@ class BarrierState {
   const std::size_t parties_;
   Phase phase_ = Phase::filling;
   std::size_t inside_ = 0;
+  std::size_t next_index_ = 0;            // for who leaves next; so no two get the same
   SignalLine waiting_{"Barrier", false};  // for the last one
   SignalLine blocked_{"Barrier", false};  // for those of the last round to leave
 };
@@ -61,18 +62,18 @@ Coroutine<std::size_t> BarrierState::pass(std::shared_ptr<BarrierState> barrier)
     co_await make_coroutine<void>(new SignalWait<void>(self.blocked_, "Barrier.wait()"));
   }
   if (self.broken()) throw aio::BrokenBarrierError("Barrier aborted");
-  const std::size_t index = self.inside_;
   const Stay stay(self);
   if (self.inside_ == self.parties_) {
     self.phase_ = Phase::draining;
+    self.next_index_ = 0;
     self.waiting_.wake_all();
-    co_return index;
+    co_return self.parties_ - 1;
   }
   co_await make_coroutine<void>(new SignalWait<void>(self.waiting_, "Barrier.wait()"));
   if (self.phase_ != Phase::draining) {
     throw aio::BrokenBarrierError("Abort or reset of barrier");
   }
-  co_return index;
+  co_return self.next_index_++;
 }
 
 void BarrierState::leave() noexcept {

@@ -236,7 +236,7 @@ class Barrier {
   Barrier& operator=(const Barrier&) = delete;
   ~Barrier();
 
-  /// Waits for the others. @returns how many came before, in this round
+  /// Waits for the others. @returns a number of its own in this round, from 0, in order of coming
   /// @throws BrokenBarrierError after reset() or abort()
   Coroutine<std::size_t> wait();
   /// Makes those who wait get BrokenBarrierError; afterwards it is as new.
