@@ -99,7 +99,10 @@ void LoopCore::destroy_selector() noexcept {
 void LoopCore::destroy_tasks() noexcept {
   for (;;) {
     inbox_.take_all(ready_);
-    while (Runnable* const work = ready_.pop()) work->abandon();
+    if (Runnable* const work = ready_.pop()) {
+      work->abandon();  // may wake others, which then are in the inbox
+      continue;
+    }
     if (!tasks_) return;
     if (tasks_->detach()) {
       tasks_->state().abandon();
