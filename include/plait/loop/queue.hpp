@@ -10,13 +10,7 @@
 #include <plait/core/coroutine.hpp>
 #include <plait/core/errors.hpp>
 #include <plait/loop/detail/queue_gate.hpp>
-
-namespace plait::detail {
-template <class T>
-class QueueGet;
-template <class T>
-class QueuePut;
-}  // namespace plait::detail
+#include <plait/loop/detail/queue_operations.hpp>
 
 namespace plait::aio {
 
@@ -146,6 +140,50 @@ class LifoQueue : public Queue<T> {
   }
 };
 
-}  // namespace plait::aio
+// Implementation
 
-#include <plait/loop/detail/queue_impl.hpp>
+template <class T>
+Coroutine<> Queue<T>::put(T item) {
+  return detail::make_coroutine<void>(new detail::QueuePut<T>(*this, std::move(item)));
+}
+
+template <class T>
+Coroutine<T> Queue<T>::get() {
+  return detail::make_coroutine<T>(new detail::QueueGet<T>(*this));
+}
+
+template <class T>
+void Queue<T>::put_nowait(T item) {
+  gate_.check_put();
+  if (!gate_.has_room()) gate_.throw_full();
+  put_item(std::move(item));
+}
+
+template <class T>
+T Queue<T>::get_nowait() {
+  gate_.check_get();
+  if (gate_.available() == 0) gate_.throw_empty();
+  return get_item();
+}
+
+template <class T>
+Coroutine<> Queue<T>::join() {
+  return detail::make_coroutine<void>(
+      new detail::SignalWait<void>(gate_.finished(), "Queue.join()"));
+}
+
+template <class T>
+void Queue<T>::shutdown(bool immediate) {
+  std::deque<T> dropped;  // destroyed last: that may call anything
+  gate_.shut_down(immediate);
+  if (immediate) dropped.swap(items_);
+}
+
+template <class T>
+T Queue<T>::fetch(std::deque<T>& items) {
+  T item = std::move(items.front());
+  items.pop_front();
+  return item;
+}
+
+}  // namespace plait::aio

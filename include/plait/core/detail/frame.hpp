@@ -32,8 +32,8 @@ class Suspension {
   /// Runs in: the fiber's thread, which is about to resume. The wait has to end with `error`, and
   /// what the fiber was given with its wake-up goes back to the others.
   virtual void fail(std::exception_ptr error) noexcept = 0;
-  /// Runs in: the fiber's thread, which is about to resume, after suspend_for_grant() and instead of
-  /// fail(). What the fiber was given with its wake-up is its own from now on.
+  /// Runs in: the fiber's thread, which is about to resume after suspend_for_grant(), where fail()
+  /// is not called. What the fiber was given with its wake-up is its own from now on.
   virtual void accept() noexcept {}
   /// Runs in: the fiber's thread, which is about to destroy the waiting fiber. True: nothing will
   /// wake it any more; false: its wake-up is on the way, and has to be awaited first.

@@ -1,13 +1,18 @@
-// The bodies of Queue, and the operations in which tasks wait for it.
+// The operations in which tasks wait for a queue.
 #pragma once
 
-#include <deque>
 #include <exception>
 #include <string>
 #include <type_traits>
 #include <utility>
 
-#include <plait/loop/queue.hpp>
+#include <plait/core/detail/frame_memory.hpp>
+#include <plait/loop/detail/queue_gate.hpp>
+
+namespace plait::aio {
+template <class T>
+class Queue;
+}
 
 namespace plait::detail {
 
@@ -126,52 +131,3 @@ class QueuePut final : public QueueOperation<void>, public MemoryFor<QueuePut<T>
 };
 
 }  // namespace plait::detail
-
-namespace plait::aio {
-
-template <class T>
-Coroutine<> Queue<T>::put(T item) {
-  return plait::detail::make_coroutine<void>(
-      new plait::detail::QueuePut<T>(*this, std::move(item)));
-}
-
-template <class T>
-Coroutine<T> Queue<T>::get() {
-  return plait::detail::make_coroutine<T>(new plait::detail::QueueGet<T>(*this));
-}
-
-template <class T>
-void Queue<T>::put_nowait(T item) {
-  gate_.check_put();
-  if (!gate_.has_room()) gate_.throw_full();
-  put_item(std::move(item));
-}
-
-template <class T>
-T Queue<T>::get_nowait() {
-  gate_.check_get();
-  if (gate_.available() == 0) gate_.throw_empty();
-  return get_item();
-}
-
-template <class T>
-Coroutine<> Queue<T>::join() {
-  return plait::detail::make_coroutine<void>(
-      new plait::detail::SignalWait<void>(gate_.finished(), "Queue.join()"));
-}
-
-template <class T>
-void Queue<T>::shutdown(bool immediate) {
-  std::deque<T> dropped;  // destroyed last: that may call anything
-  gate_.shut_down(immediate);
-  if (immediate) dropped.swap(items_);
-}
-
-template <class T>
-T Queue<T>::fetch(std::deque<T>& items) {
-  T item = std::move(items.front());
-  items.pop_front();
-  return item;
-}
-
-}  // namespace plait::aio
