@@ -31,7 +31,7 @@ class TaskGroupState::WaitForChildren final : public Operation<void>,
   explicit WaitForChildren(TaskGroupState& group) noexcept : group_(group) {}
   ~WaitForChildren() override { forget(); }
 
-  bool ready() override { return !group_.children_; }
+  bool ready() override { return !group_.has_children(); }
   void suspend() noexcept override {
     group_.waiting_ = this;
     fiber->suspend(*this, *this);
@@ -67,7 +67,7 @@ void TaskGroupState::ChildDeleter::operator()(Child* child) const noexcept { del
 // ---------------------------------------------------------------- children
 
 void TaskGroupState::check_accepts() const {
-  if (!parent_ || (exiting_ && !children_)) {
+  if (!parent_ || (exiting_ && !has_children())) {
     throw RuntimeError("TaskGroup is finished: create its tasks before its scope ends");
   }
   if (aborting_) {
@@ -95,12 +95,20 @@ void TaskGroupState::unlink(Child& child) noexcept {
 void TaskGroupState::child_ended(Child& child) noexcept {
   FutureState& task = *child.task;
   unlink(child);
-  if (!children_ && waiting_) waiting_->last_child_ended();
-  if (task.snapshot().phase() == Phase::cancelled || !task.error()) return;
-  keep_error(task.retrieve_error());
-  if (aborting_ || parent_cancelled_) return;
-  abort_children();
-  cancel_parent();
+  if (task.error() && task.snapshot().phase() != Phase::cancelled) {
+    keep_error(task.retrieve_error());
+    if (!std::exchange(failing_, true)) core().push(failure_);
+  }
+  if (!has_children() && waiting_) waiting_->last_child_ended();
+}
+
+void TaskGroupState::fail() noexcept {
+  failing_ = false;
+  if (!aborting_ && !parent_cancelled_) {
+    abort_children();
+    cancel_parent();
+  }
+  if (!has_children() && waiting_) waiting_->last_child_ended();
 }
 
 // Without memory to keep them apart, the first one has to stand for all.
@@ -125,7 +133,7 @@ void TaskGroupState::cancel_parent() noexcept {
 }
 
 void TaskGroupState::cancel() noexcept {
-  if (!parent_ || (exiting_ && !children_) || aborting_) return;
+  if (!parent_ || (exiting_ && !has_children()) || aborting_) return;
   abort_children();
   cancel_parent();
 }

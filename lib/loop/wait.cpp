@@ -96,7 +96,8 @@ class WaitOperation final : public Operation<void>, public Timer {
 
   void check_arguments() const {
     if (states_.empty()) throw std::invalid_argument("Set of Tasks/Futures is empty.");
-    if (options_.return_when <= ReturnWhen::ALL_COMPLETED) return;
+    const auto when = options_.return_when;
+    if (FIRST_COMPLETED <= when && when <= ALL_COMPLETED) return;
     throw std::invalid_argument("Invalid return_when value: use one of ReturnWhen");
   }
   bool fulfilled_by(const FutureState& child) const noexcept {

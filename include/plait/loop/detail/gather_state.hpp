@@ -105,7 +105,7 @@ class TupleGather final
 
   explicit TupleGather(LoopCore& core) : TupleGather::GatherState(core, catches) {}
   void begin(A&&... awaitables) {
-    auto* child = this->children_.data();
+    [[maybe_unused]] auto* child = this->children_.data();
     (..., this->set_state(*child++, to_state(this->core(), std::forward<A>(awaitables), "gather()"),
                           "gather()"));
     this->start_children(this->children_);

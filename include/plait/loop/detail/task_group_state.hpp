@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <plait/core/coroutine.hpp>
@@ -38,7 +39,7 @@ class TaskGroupState {
   // -- for the scope
   /// The body has ended; null: with a value.
   void body_ended(std::exception_ptr error) noexcept;
-  bool has_children() const noexcept { return children_ != nullptr; }
+  bool has_children() const noexcept { return children_ || failing_; }
   /// An operation that ends with the last child.
   Coroutine<> last_child();
   /// The wait for the children was cancelled.
@@ -51,6 +52,19 @@ class TaskGroupState {
  private:
   class WaitForChildren;
 
+  // A failure takes its effect an iteration later, so that tasks that fail in the same one are all
+  // heard.
+  class Failure final : public Runnable {
+   public:
+    explicit Failure(TaskGroupState& group) noexcept : group_(group) {}
+    void run() noexcept override { group_.fail(); }
+    std::string describe() const override { return "failure of a task group"; }
+
+   private:
+    TaskGroupState& group_;
+  };
+
+  void fail() noexcept;
   void abort_children() noexcept;
   void cancel_parent() noexcept;
   void child_ended(Child& child) noexcept;
@@ -63,6 +77,8 @@ class TaskGroupState {
   std::vector<std::exception_ptr> errors_;  // in the order in which they happened
   std::exception_ptr body_error_;
   std::exception_ptr cancellation_;  // of the parent, from outside
+  Failure failure_{*this};
+  bool failing_ = false;  // failure_ is in the loop's queue, so the scope has to wait
   bool exiting_ = false;
   bool aborting_ = false;
   bool parent_cancelled_ = false;  // by the group: to be taken back
