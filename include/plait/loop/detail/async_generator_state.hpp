@@ -163,6 +163,7 @@ class AsyncGeneratorPromise final : public CoroutineBody<void> {
       Frame& parent = *body.promise().parent;
       parent.fiber->return_to(parent);
       return parent.self;
+      return body.promise().parent->self;
     }
     void await_resume() const { state_.throw_incoming(); }
 
