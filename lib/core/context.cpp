@@ -51,6 +51,10 @@ ContextState::Value exchange_context_value(std::uint64_t variable, ContextState:
   return old;
 }
 
+void throw_context_entered() {
+  throw RuntimeError("cannot enter a context that is already entered: run() a copy of it");
+}
+
 void throw_no_context_value(const std::string& name) {
   throw RuntimeError("context variable '" + name +
                      "' has no value here: set() it, or give it a fallback when it is made");

@@ -10,6 +10,10 @@
 
 #include "loop/selector.hpp"
 
+plait::detail::LoopCore& plait::detail::core_of(aio::EventLoop& loop) noexcept {
+  return *loop.core_;
+}
+
 namespace plait::aio {
 
 EventLoop::EventLoop(LoopOptions options)

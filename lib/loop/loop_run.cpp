@@ -108,6 +108,12 @@ void LoopCore::run_until_done(FutureState& state) {
   if (!state.done()) throw RuntimeError("Event loop stopped before Future completed.");
 }
 
+bool LoopCore::idle() const noexcept {
+  if (!ready_.empty() || !inbox_.empty()) return false;
+  const auto next = timers_.next_deadline();
+  return !next || *next > time();
+}
+
 void LoopCore::run_once() {
   ++iteration_;
   inbox_.take_all(ready_);

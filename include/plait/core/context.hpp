@@ -19,17 +19,31 @@ class Context {
   Context() = default;
 
   /// Calls fn(args...) with these values in the place of the thread's; what it sets stays in here.
+  /// @throws what fn throws; RuntimeError inside of a run() of the same object
   template <class F, class... A>
   decltype(auto) run(F&& fn, A&&... args) {
+    if (entered_) detail::throw_context_entered();
+    const Entry entry(entered_);
     const detail::ContextScope scope(state_);
     return std::invoke(std::forward<F>(fn), std::forward<A>(args)...);
   }
 
  private:
   friend Context copy_context();
+  class Entry {
+   public:
+    explicit Entry(bool& entered) noexcept : entered_(entered) { entered_ = true; }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    ~Entry() { entered_ = false; }
+
+   private:
+    bool& entered_;
+  };
   explicit Context(detail::ContextRef state) noexcept : state_(std::move(state)) {}
 
   detail::ContextRef state_;
+  bool entered_ = false;  // run() is running, and has the values
 };
 
 /// The present values of all variables. **Python:** contextvars.copy_context().

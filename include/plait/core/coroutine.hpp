@@ -71,11 +71,11 @@ class CoroutineBody : public TypedFrame<T> {
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
       Promise& promise = ended.promise();
-      if (promise.parent) {
-        promise.fiber->return_to(*promise.parent);
+      if (!promise.parent) {
+        promise.fiber->root_ended(promise);
+      } else if (promise.fiber->may_transfer_to(*promise.parent)) [[likely]] {
         return promise.parent->self;
       }
-      promise.fiber->root_ended(promise);
       return std::noop_coroutine();
     }
     void await_resume() const noexcept {}

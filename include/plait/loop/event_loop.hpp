@@ -205,6 +205,7 @@ class EventLoop {
 
  private:
   friend class Runner;
+  friend detail::LoopCore& detail::core_of(EventLoop& loop) noexcept;
   friend std::vector<AnyTask> all_tasks(EventLoop& loop);
 
   template <class F, class... A>

@@ -79,6 +79,8 @@ class ContextScope {
 std::uint64_t next_context_variable() noexcept;
 /// Changes the calling thread's context; gives the value that was there before, null for none.
 ContextState::Value exchange_context_value(std::uint64_t variable, ContextState::Value value);
+/// Throws RuntimeError: a Context was entered twice.
+[[noreturn]] void throw_context_entered();
 /// Throws RuntimeError: no value and no fallback.
 [[noreturn]] void throw_no_context_value(const std::string& name);
 /// Throws where a token cannot be used.

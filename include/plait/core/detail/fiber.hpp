@@ -61,8 +61,6 @@ class Fiber {
     leaf_ = &next;
     return --transfers_left_ > 0;
   }
-  /// `parent` goes on: what it awaited has ended.
-  void return_to(Frame& parent) noexcept { leaf_ = &parent; }
   /// Runs in: the root frame's end.
   void root_ended(Frame& root) noexcept {
     leaf_ = &root;

@@ -164,6 +164,8 @@ class AsyncGeneratorPromise final : public CoroutineBody<void> {
       parent.fiber->return_to(parent);
       return parent.self;
       return body.promise().parent->self;
+      if (parent.fiber->may_transfer_to(parent)) return parent.self;
+      return std::noop_coroutine();
     }
     void await_resume() const { state_.throw_incoming(); }
 

@@ -70,6 +70,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   Clock::time_point deadline(Duration delay) const noexcept;
 
   // -- running
+  /// True: an iteration would find nothing to run, unless a descriptor has become ready.
+  bool idle() const noexcept;
   void run_forever();
   /// Runs until `state` is done; throws RuntimeError if it was stopped before.
   void run_until_done(FutureState& state);
@@ -179,6 +181,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   std::atomic<std::uint64_t> thread_;
 };
 
+/// What a loop is made of, for what stands beside the loop.
+LoopCore& core_of(aio::EventLoop& loop) noexcept;
 /// The core of the loop that runs in this thread; null: none.
 inline LoopCore* running_core() noexcept { return static_cast<LoopCore*>(running_loop); }
 /// As above; throws RuntimeError("no running event loop") if there is none.
