@@ -10,7 +10,7 @@ CODE_FOLDERS = ("include", "lib", "test", "samples", "bench")
 MAX_MACROS = 5
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
 SLEEP = re.compile(
-    r"\b(?:sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep)\b|(?<![\w.>])sleep\s*\("
+    r"\b(?:sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep)\b|(?<![\w.>])(?<!aio::)sleep\s*\("
 )
 DEFINE = re.compile(r"^\s*#\s*define\s+(\w+)")
 ATOMIC_FIELD = re.compile(
@@ -112,6 +112,7 @@ CASES = [
     ("no pragma", {"include/a.hpp": TOP}, "pragma"),
     ("unfinished", {"lib/a.cpp": TOP + "int x;  // TODO: y\n"}, "a.cpp:2: unfinished"),
     ("a sleep", {"test/a.cpp": TOP + "std::this_thread::sleep_for(1s);\n"}, "sleeps"),
+    ("a loop's sleep", {"test/a.cpp": TOP + "auto a = aio::sleep(1s);\n"}, None),
     ("a sleep in words", {"test/a.cpp": TOP + '// sleep_for\nauto s = "usleep";\n'}, None),
     ("a macro of ours", {"lib/a.cpp": TOP + "#define PLAIT_X 1\n"}, None),
     ("a macro", {"lib/a.cpp": TOP + "#define X 1\n"}, "macro X"),

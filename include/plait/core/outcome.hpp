@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <plait/core/cancelled_error.hpp>
-#include <plait/core/detail/value_state.hpp>
+#include <plait/core/detail/stored.hpp>
 
 namespace plait {
 
@@ -43,7 +43,7 @@ class Outcome {
   std::exception_ptr exception() const { return error_; }
 
  private:
-  std::optional<std::conditional_t<std::is_void_v<T>, detail::Nothing, T>> value_;
+  std::optional<detail::Stored<T>> value_;
   std::exception_ptr error_;
 };
 
