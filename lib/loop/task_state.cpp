@@ -33,7 +33,7 @@ class CancelRequest final : public Runnable {
 bool TaskBase::request_cancel(std::string_view message) noexcept {
   if (running_loop != state().owner() && !in_own_thread()) return post_cancel(message);
   if (state().done()) {
-    state().retrieve_error();  // as in Python: who cancels a failed task does not care why it failed
+    state().retrieve_error();  // who cancels a failed task need not know why, as in Python
     return false;
   }
   if (delivering_cancellation()) return false;

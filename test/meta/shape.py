@@ -10,7 +10,8 @@ CODE_FOLDERS = ("include", "lib", "test", "samples", "bench")
 MAX_MACROS = 5
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
 SLEEP = re.compile(
-    r"\b(?:sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep)\b|(?<![\w.>])(?<!aio::)sleep\s*\("
+    r"\b(?:sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep)\b"
+    r"|(?<![\w.>])(?<!aio::)sleep\s*\("
 )
 DEFINE = re.compile(r"^\s*#\s*define\s+(\w+)")
 ATOMIC_FIELD = re.compile(

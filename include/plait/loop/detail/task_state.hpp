@@ -7,8 +7,9 @@
 #include <string_view>
 #include <utility>
 
-#include <plait/core/coroutine.hpp>
 #include <plait/core/detail/context_state.hpp>
+#include <plait/core/detail/fiber.hpp>
+#include <plait/core/detail/value_state.hpp>
 #include <plait/loop/detail/loop_core.hpp>
 
 namespace plait::detail {
