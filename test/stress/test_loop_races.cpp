@@ -39,7 +39,9 @@ Coroutine<int> await_with(Future<int> future, LifetimeTracked) { co_return co_aw
 
 TEST_SUITE_BEGIN("stress/loop_races");
 
-TEST_CASE("a loop is closed while another thread completes what its task awaits") {
+TEST_CASE(
+    "close: while another thread completes what a task awaits, the task ends one way or the "
+    "other") {
   auto engine = seeded_engine("close and complete");
   const LogCapture log;  // of pending tasks
   LifetimeCounts counts;
@@ -68,7 +70,7 @@ TEST_CASE("a loop is closed while another thread completes what its task awaits"
   }
 }
 
-TEST_CASE("a run is stopped, and its loop destroyed, while a worker ends what it runs for") {
+TEST_CASE("stop: and destroying the loop, while a worker ends what it runs for, hurts nobody") {
   auto engine = seeded_engine("stop and complete");
   ThreadPoolExecutor pool(1);
   int stopped = 0;
@@ -95,7 +97,7 @@ TEST_CASE("a run is stopped, and its loop destroyed, while a worker ends what it
   MESSAGE("stopped first: " << stopped);
 }
 
-TEST_CASE("a task is cancelled while a worker ends the job that it awaits") {
+TEST_CASE("Task::cancel: while a worker ends the job that the task awaits, either wins") {
   auto engine = seeded_engine("cancel and complete");
   ThreadPoolExecutor pool(1);
   aio::EventLoop loop;
@@ -312,7 +314,7 @@ TEST_CASE("two loops in two threads: post to each other until both have had enou
   CHECK(count[1] >= rounds);
 }
 
-TEST_CASE("a loop is moved between threads while it does not run") {
+TEST_CASE("a loop: is moved between threads while it does not run") {
   aio::EventLoop loop;
   loop.context();
   const auto task = loop.create_task(yield_times(100));
