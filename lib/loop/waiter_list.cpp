@@ -1,6 +1,8 @@
 // The errors of objects in which tasks wait.
 #include <plait/loop/detail/waiter_list.hpp>
 
+#include <string>
+
 #include <plait/core/errors.hpp>
 
 namespace plait::detail {

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include <plait/core/detail/fiber.hpp>
+#include <plait/core/detail/frame_memory.hpp>
 #include <plait/loop/detail/waiter_list.hpp>
 
 namespace plait::detail {

@@ -2,12 +2,8 @@
 #pragma once
 
 #include <exception>
-#include <string>
-#include <type_traits>
-#include <utility>
 
-#include <plait/core/detail/fiber.hpp>
-#include <plait/core/detail/frame_memory.hpp>
+#include <plait/core/detail/scheduler.hpp>
 
 namespace plait::detail {
 
