@@ -102,7 +102,8 @@ namespace plait::aio {
 ///
 /// The first failure cancels the other tasks and the body; when all have ended, their errors come
 /// out as one ExceptionGroup. A cancelled task is no failure. `body` is kept until then, so a
-/// lambda's captures live as long as its coroutine. **Python:** `async with asyncio.TaskGroup()`.
+/// lambda's captures live as long as its coroutine; for GCC 12 see timeout(). **Python:** `async
+/// with asyncio.TaskGroup()`.
 /// **Threads:** a task of a loop. **Cancellation:** cancels the tasks and the body, and comes out
 /// when they have ended, unless there was an error. After TaskGroup::cancel() the scope ends
 /// without one, but where the body has no result to give: CancelledError.

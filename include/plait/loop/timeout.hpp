@@ -114,6 +114,8 @@ namespace plait::aio {
 /// When the deadline strikes, the task is cancelled; if the body ends with that CancelledError, and
 /// nobody else has cancelled the task meanwhile, TimeoutError comes out instead. Scopes nest.
 /// `body` is kept until it has ended, so a lambda's captures live as long as its coroutine.
+/// GCC 12 destroys captures of a lambda twice that stands in a co_await expression and owns what it
+/// captures: give such a lambda a name, and move it in.
 /// **Python:** `async with asyncio.timeout(delay)`. **Threads:** a task of a loop.
 /// **Cancellation:** reaches the body, whose end is awaited.
 /// @throws TimeoutError; RuntimeError outside of a task

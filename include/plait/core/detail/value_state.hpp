@@ -11,6 +11,17 @@
 
 namespace plait::detail {
 
+/// Whether a T can really be copied: a container of what cannot be copied claims to.
+template <class T>
+inline constexpr bool copies = std::copy_constructible<T>;
+template <std::copy_constructible T>
+  requires requires {
+    typename T::value_type;
+    typename T::allocator_type;
+  }
+inline constexpr bool copies<T> =
+    std::same_as<T, typename T::value_type> || copies<typename T::value_type>;
+
 /// The state behind Future<T>. The value is alive exactly while finished and without error.
 template <class T>
 class ValueState : public FutureState {
@@ -26,7 +37,7 @@ class ValueState : public FutureState {
   /// The value for who gives a handle up: moved out if that is the last one or if T cannot be
   /// copied, else copied.
   Stored give_value() {
-    if constexpr (std::copy_constructible<Stored>) {
+    if constexpr (copies<Stored>) {
       if (snapshot().references() > 1) return value_;
     }
     return std::move(value_);
