@@ -97,6 +97,35 @@ TEST_CASE(
   run_virtual(main());
 }
 
+TEST_CASE(
+    "capture_call_graph: a group's task, its owner and two siblings that await it [cpython "
+    "test_graph.test_stack_tgroup]") {
+  auto leaf = []() -> Coroutine<CallGraph> { co_return co_await graph_of_caller(); };
+  auto sibling = [](aio::Task<CallGraph> task) -> Coroutine<> { co_await task; };
+  auto owner = [leaf, sibling]() -> Coroutine<CallGraph> {
+    co_return co_await aio::task_group([=](aio::TaskGroup& group) -> Coroutine<CallGraph> {
+      auto task = group.create_task(leaf(), {.name = "leaf"});
+      group.create_task(sibling(task), {.name = "sibling 1"});
+      group.create_task(sibling(task), {.name = "sibling 2"});
+      co_return co_await task;
+    });
+  };
+  auto main = [owner]() -> Coroutine<CallGraph> {
+    co_return co_await aio::create_task(owner(), {.name = "owner"});
+  };
+  const CallGraph graph = run_virtual(main());
+  CHECK(graph.name == "leaf");
+  auto awaited_by = names(graph.awaited_by);
+  std::ranges::sort(awaited_by);
+  // The owner twice: for its scope, and as its body awaits the task itself.
+  CHECK(awaited_by == std::vector<std::string>{"owner", "owner", "sibling 1", "sibling 2"});
+  for (const auto& waiting : graph.awaited_by) {
+    REQUIRE(waiting.awaited_by.size() == 1);
+    const bool is_owner = waiting.name == "owner";
+    CHECK((waiting.awaited_by[0].name == "owner") != is_owner);
+  }
+}
+
 TEST_CASE("capture_call_graph: none in a callback, an error outside of a loop") {
   CHECK_THROWS_AS(aio::capture_call_graph(), RuntimeError);
   CHECK_THROWS_AS(aio::capture_call_graph(Future<>()), InvalidStateError);

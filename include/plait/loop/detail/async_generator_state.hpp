@@ -161,9 +161,6 @@ class AsyncGeneratorPromise final : public CoroutineBody<void> {
         std::coroutine_handle<AsyncGeneratorPromise> body) const noexcept {
       state_.body_yields();
       Frame& parent = *body.promise().parent;
-      parent.fiber->return_to(parent);
-      return parent.self;
-      return body.promise().parent->self;
       if (parent.fiber->may_transfer_to(parent)) return parent.self;
       return std::noop_coroutine();
     }
