@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <plait/aio.hpp>
+#include <plait/testing/virtual_clock.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -25,8 +26,7 @@ std::vector<std::string> names(const std::vector<CallGraph>& graphs) {
 
 template <class T>
 T run_virtual(Coroutine<T> main) {
-  aio::EventLoop loop({.virtual_time = true});
-  return loop.run_until_complete(std::move(main));
+  return testing::VirtualLoop().run(std::move(main));
 }
 
 Coroutine<CallGraph> graph_of_caller() {

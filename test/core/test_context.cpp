@@ -3,6 +3,7 @@
 
 #include <plait/aio.hpp>
 #include <plait/core/context.hpp>
+#include <plait/testing/virtual_clock.hpp>
 
 #include <memory>
 #include <stdexcept>
@@ -23,8 +24,7 @@ ContextVar<int> number("number", 7);
 
 template <class T>
 T run_virtual(Coroutine<T> main) {
-  aio::EventLoop loop({.virtual_time = true});
-  return loop.run_until_complete(std::move(main));
+  return testing::VirtualLoop().run(std::move(main));
 }
 
 TEST_SUITE_BEGIN("core/context");

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <plait/aio.hpp>
+#include <plait/testing/virtual_clock.hpp>
 
 #include <memory>
 #include <stdexcept>
@@ -18,8 +19,7 @@ namespace {
 
 template <class T>
 T run_virtual(Coroutine<T> main) {
-  aio::EventLoop loop({.virtual_time = true});
-  return loop.run_until_complete(std::move(main));
+  return testing::VirtualLoop().run(std::move(main));
 }
 
 Coroutine<int> number(int n) { co_return n; }

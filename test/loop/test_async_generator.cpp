@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <plait/aio.hpp>
+#include <plait/testing/virtual_clock.hpp>
 
 #include <chrono>
 #include <memory>
@@ -52,8 +53,7 @@ AsyncGenerator<int> stubborn() {
 
 template <class T>
 T run_virtual(Coroutine<T> main) {
-  aio::EventLoop loop({.virtual_time = true});
-  return loop.run_until_complete(std::move(main));
+  return testing::VirtualLoop().run(std::move(main));
 }
 
 // The text of the RuntimeError that awaiting `coro` throws; empty: none.

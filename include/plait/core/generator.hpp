@@ -146,11 +146,11 @@ class GeneratorPromise<Y, S, void> final : public GeneratorBody<Y, S> {
 /// A coroutine that yields values of type Y, takes one of type S at each co_yield, and returns an
 /// R.
 ///
-/// `S s = co_yield y;` gives y to the caller of next() or send() and goes on with what the next of
-/// these calls sends; next() sends S(). `R r = co_yield yield_from(inner);` gives everything that
-/// `inner` yields, passes to it what is sent and thrown, and gives its return value; however deep
-/// such a chain is, the innermost generator is resumed directly. Parameters live in the generator's
-/// frame; references and the captures of a lambda do not.
+/// What a `co_yield` is given goes to who called next() or send(); what the next of these calls
+/// sends is what the `co_yield` gives, S() for next(). `co_yield yield_from(inner)` gives the
+/// caller everything that `inner` yields, passes to it what is sent and thrown, and then gives its
+/// return value; however deep such a chain is, the innermost generator is resumed directly.
+/// Parameters live in the generator's frame; references and the captures of a lambda do not.
 ///
 /// Destroying a generator destroys its body where it stands: locals are destroyed, but no
 /// GeneratorExit is thrown. A generator that was moved from is done.
@@ -292,9 +292,9 @@ class Generator {
   promise_type* promise_;  // owned; null: moved from, or closed before it was started
 };
 
-/// For `R r = co_yield yield_from(inner)`: see Generator.
+/// What a generator gives to `co_yield` to run another one in its place: see Generator.
 ///
-/// **Python:** `r = yield from inner`.
+/// **Python:** `yield from`.
 template <class Y, class S, class R>
 auto yield_from(Generator<Y, S, R> inner) {
   return detail::YieldFrom<Y, S, R>(std::move(inner));
