@@ -258,7 +258,7 @@ TEST_CASE(
 Coroutine<> multiply(TaskGroup& group) {
   for (;;) {
     co_await aio::sleep(milliseconds(10));
-    group.create_task(sleep_for(seconds(100)));
+    group.create_task(nap_for(seconds(100)));
   }
 }
 

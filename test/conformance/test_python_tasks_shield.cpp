@@ -167,7 +167,7 @@ TEST_CASE(
     "shield: a coroutine belongs to the running loop, which there must be [cpython "
     "test_tasks.test_shield_coroutine_without_loop]") {
   run_virtual(shield_coroutine());
-  CHECK_THROWS_AS(aio::shield(sleep_for(seconds(1))), RuntimeError);
+  CHECK_THROWS_AS(aio::shield(nap_for(seconds(1))), RuntimeError);
 }
 
 TEST_SUITE_END();

@@ -255,7 +255,7 @@ Coroutine<> swallow() {
   std::optional<Timeout> scope;
   co_await aio::timeout(milliseconds(10), [&](Timeout& timeout) -> Coroutine<> {
     scope = timeout;
-    co_await ending_of(sleep_for(seconds(1)));
+    co_await ending_of(nap_for(seconds(1)));
   });
   CHECK(scope->expired());
   CHECK(aio::current_task()->cancelling() == 0);

@@ -119,7 +119,7 @@ TEST_CASE("wait_for: the timeout cancels the task [cpython test_waitfor.test_wai
 
 Coroutine<> wait_for_ever() {
   CHECK((co_await aio::wait_for(sleep_then(seconds(1000), 3), std::nullopt)) == 3);
-  co_await aio::wait_for(sleep_for(seconds(1)), std::nullopt);
+  co_await aio::wait_for(nap_for(seconds(1)), std::nullopt);
 }
 
 TEST_CASE(
@@ -189,7 +189,7 @@ TEST_CASE(
 }
 
 Coroutine<> leave_no_trace() {
-  CHECK((co_await ending_of(aio::wait_for(sleep_for(seconds(1)), milliseconds(1)))) == "timeout");
+  CHECK((co_await ending_of(aio::wait_for(nap_for(seconds(1)), milliseconds(1)))) == "timeout");
   CHECK(aio::current_task()->cancelling() == 0);
   CHECK((co_await ending_of(aio::wait_for(fail_after(milliseconds(1), "own"), seconds(1)))) ==
         "own");

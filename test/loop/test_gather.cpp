@@ -22,7 +22,7 @@ Coroutine<std::unique_ptr<int>> make_unique_later(int value) {
 
 Coroutine<> mix_types() {
   auto results =
-      co_await aio::gather(sleep_then(seconds(1), 1), sleep_for(seconds(2)), make_unique_later(3),
+      co_await aio::gather(sleep_then(seconds(1), 1), nap_for(seconds(2)), make_unique_later(3),
                            aio::create_task(sleep_then(seconds(1), std::string("four"))));
   static_assert(std::same_as<decltype(results),
                              std::tuple<int, std::monostate, std::unique_ptr<int>, std::string>>);
@@ -42,7 +42,7 @@ Coroutine<> move_only() {
   CHECK(*values[2] == 2);
 
   std::vector<Coroutine<>> nothing;
-  nothing.push_back(sleep_for(seconds(1)));
+  nothing.push_back(nap_for(seconds(1)));
   const auto none = co_await aio::gather(aio::return_exceptions, std::move(nothing));
   CHECK(none[0].has_value());
   const auto shielded = co_await aio::shield(make_unique_later(5));
@@ -225,8 +225,8 @@ TEST_CASE("gather: a loop that is closed ends it cancelled, before or after its 
 }
 
 Coroutine<> dropped() {
-  aio::gather(sleep_then(seconds(1), 1), sleep_for(seconds(1)));
-  aio::shield(sleep_for(seconds(1)));
+  aio::gather(sleep_then(seconds(1), 1), nap_for(seconds(1)));
+  aio::shield(nap_for(seconds(1)));
   co_await aio::sleep(seconds(2));
 }
 

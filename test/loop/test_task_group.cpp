@@ -22,7 +22,7 @@ Coroutine<> give_results() {
   });
   CHECK(*value == 4);
   co_await aio::task_group([](TaskGroup& group) -> Coroutine<> {
-    group.create_task(sleep_for(seconds(1)));
+    group.create_task(nap_for(seconds(1)));
     co_return;
   });
 }
@@ -39,7 +39,7 @@ Coroutine<> cancel_group() {
     co_await aio::yield();
     group.cancel();
     group.cancel();
-    CHECK_THROWS_AS(group.create_task(sleep_for(seconds(1))), RuntimeError);
+    CHECK_THROWS_AS(group.create_task(nap_for(seconds(1))), RuntimeError);
     co_await aio::yield();
     after = true;
   });
@@ -142,7 +142,7 @@ TEST_CASE("task_group: groups in groups") { CHECK(run_virtual(nested_groups(10))
 Coroutine<> keep_captures(LifetimeCounts& counts) {
   LifetimeTracked tracked(counts);
   auto body = [tracked = std::move(tracked), &counts](TaskGroup& group) -> Coroutine<> {
-    group.create_task(sleep_for(seconds(1)));
+    group.create_task(nap_for(seconds(1)));
     co_await aio::sleep(seconds(2));
     CHECK(counts.live > 1);
   };
@@ -158,7 +158,7 @@ TEST_CASE("task_group: the captures of the body live as long as its coroutine") 
 Coroutine<> group_for_ever(Future<int> job) {
   co_await aio::task_group([&job](TaskGroup& group) -> Coroutine<> {
     group.create_task(await_future(job));
-    for (int i = 0; i < 3; ++i) group.create_task(sleep_for(seconds(1000)));
+    for (int i = 0; i < 3; ++i) group.create_task(nap_for(seconds(1000)));
     co_return;
   });
 }
@@ -233,7 +233,7 @@ TEST_CASE("staggered_race: its cancellation cancels those that run") { run_virtu
 Coroutine<> race_without_results() {
   Candidates candidates;
   candidates.emplace_back([]() -> Coroutine<> { throw WorkError("no coroutine"); });
-  candidates.emplace_back([] { return sleep_for(seconds(1)); });
+  candidates.emplace_back([] { return nap_for(seconds(1)); });
   const auto result = co_await aio::staggered_race(std::move(candidates));
   CHECK(result.winner.has_value());
   CHECK(result.index == 1U);

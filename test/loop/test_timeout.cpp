@@ -90,7 +90,7 @@ Coroutine<> group_in_timeout() {
 Coroutine<> timeout_in_group() {
   std::string ending;
   co_await aio::task_group([&](aio::TaskGroup& group) -> Coroutine<> {
-    group.create_task(sleep_for(seconds(5)));
+    group.create_task(nap_for(seconds(5)));
     auto body = [](Timeout&) -> Coroutine<> { co_await aio::sleep(seconds(10)); };
     ending = co_await ending_of(aio::timeout(seconds(1), body));
   });

@@ -133,7 +133,7 @@ Coroutine<> complete_in_all_ways() {
   movables.push_back(aio::create_task(make_later(seconds(1))));
   for (auto& next : aio::as_completed(movables)) CHECK(*co_await std::move(next) == 1);
   std::vector<aio::Task<>> voids;
-  voids.push_back(aio::create_task(sleep_for(seconds(1))));
+  voids.push_back(aio::create_task(nap_for(seconds(1))));
   for (auto& next : aio::as_completed(voids)) co_await std::move(next);
   const auto failing = aio::create_task(fail_after(seconds(1), "failed"));
   const auto cancelled = aio::create_task(sleep_then(seconds(9), 1));

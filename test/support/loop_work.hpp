@@ -29,7 +29,7 @@ Coroutine<T> sleep_then(Duration delay, T value) {
   co_return std::move(value);
 }
 
-inline Coroutine<> sleep_for(Duration delay) { co_await aio::sleep(delay); }
+inline Coroutine<> nap_for(Duration delay) { co_await aio::sleep(delay); }
 
 inline Coroutine<int> fail_after(Duration delay, std::string text = "failed") {
   co_await aio::sleep(delay);
