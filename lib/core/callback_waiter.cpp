@@ -42,7 +42,8 @@ void Callback::notify(FutureState& state) noexcept {
 }
 
 void Callback::notify_late(FutureState& state) noexcept {
-  if (live_in_this_thread(state.owner())) {
+  const Scheduler* const scheduler = live_in_this_thread(state.owner());
+  if (scheduler && !scheduler->closed()) {
     notify(state);
   } else {
     call_and_delete(state);
@@ -51,6 +52,8 @@ void Callback::notify_late(FutureState& state) noexcept {
 
 void Callback::run() noexcept {
   const auto state = std::move(state_);
+  auto context = std::move(context_);
+  const ContextScope scope(context);
   call_and_delete(*state);
 }
 

@@ -3,15 +3,15 @@
 
 #include <plait/core/errors.hpp>
 
+#include "core/live_schedulers.hpp"
+
 namespace plait::detail {
 
 void report_never_awaited(const Frame& frame) noexcept {
   if (!running_loop || !running_loop->in_debug_mode()) return;
-  try {
-    running_loop->report("coroutine '" + describe_frame(frame) + "' was never awaited", nullptr);
-  } catch (const std::bad_alloc&) {
-    running_loop->report({}, nullptr);
-  }
+  report_made(
+      *running_loop,
+      [&frame] { return "coroutine '" + describe_frame(frame) + "' was never awaited"; }, nullptr);
 }
 
 void throw_no_coroutine() {

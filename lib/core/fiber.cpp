@@ -72,16 +72,18 @@ Frame& Fiber::root() const noexcept {
 
 // ---------------------------------------------------------------- cancellation
 
-void Fiber::cancel(std::string_view message) noexcept {
+bool Fiber::cancel(std::string_view message) noexcept {
   if (cancel_requests_ < std::numeric_limits<decltype(cancel_requests_)>::max()) {
     ++cancel_requests_;
   }
   set_cancel_message(message);
+  if (delivering_) return false;
   if (suspended_on_ && !awake_) {
     deliver_cancellation();
   } else {
     cancel_pending_ = true;
   }
+  return true;
 }
 
 void Fiber::deliver_cancellation() noexcept {

@@ -64,6 +64,9 @@ Depot& depot() {
   return depot;
 }
 
+// Set at the end of a thread. Apart from CacheEnd, whose own members are gone by then.
+constinit thread_local bool cache_ended = false;
+
 // Gives a thread's blocks to the depot when it ends; from then on it keeps none.
 struct CacheEnd {
   ~CacheEnd() {
@@ -73,11 +76,15 @@ struct CacheEnd {
       }
       frame_cache.room[place] = 0;
     }
-    ended = true;
+    cache_ended = true;
   }
-  bool ended = false;
 };
-thread_local CacheEnd cache_end;
+
+// Makes sure that the calling thread has one.
+void remember_cache_end() {
+  static thread_local const CacheEnd end;
+  (void)end;
+}
 
 std::size_t block_size(std::size_t place) {
   return std::max(place * FrameCache::unit, 2 * sizeof(void*));
@@ -100,7 +107,8 @@ Block* carve(std::size_t place) {
 void* allocate_frame_slowly(std::size_t size) {
   const std::size_t place = (size + FrameCache::unit - 1) / FrameCache::unit;
   if (!recycles || place >= FrameCache::classes) return ::operator new(size);
-  if (cache_end.ended) return ::operator new(block_size(place));
+  if (cache_ended) return ::operator new(block_size(place));
+  remember_cache_end();
   Block* const first = depot().take(place);
   frame_cache.free[place] = first ? first : carve(place);
   return allocate_frame(size);
@@ -110,7 +118,8 @@ void free_frame_slowly(void* frame, std::size_t size) noexcept {
   const std::size_t place = (size + FrameCache::unit - 1) / FrameCache::unit;
   if (!recycles || place >= FrameCache::classes) return ::operator delete(frame);
   auto* const block = ::new (frame) Block{nullptr};
-  if (cache_end.ended) return depot().put(place, block);
+  if (cache_ended) return depot().put(place, block);
+  remember_cache_end();
   Block*& first = frame_cache.free[place];
   Block* last = first;
   for (std::uint32_t count = 1; last && count < batch; ++count) last = last->next;

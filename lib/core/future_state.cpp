@@ -31,11 +31,7 @@ void FutureState::report_lost_error() noexcept {
     });
     return;
   }
-  try {
-    scheduler->report(describe() + " exception was never retrieved", error_);
-  } catch (const std::bad_alloc&) {
-    scheduler->report({}, error_);
-  }
+  report_made(*scheduler, [this] { return describe() + " exception was never retrieved"; }, error_);
 }
 
 void FutureState::destroy() noexcept {

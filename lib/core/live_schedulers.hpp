@@ -12,6 +12,16 @@ void remove_live_scheduler(Scheduler& scheduler) noexcept;
 /// Runs in: any thread, owners_mutex() held, which keeps the scheduler alive.
 bool is_live(const JobOwner* owner) noexcept;
 
+/// Hands an error to `scheduler`, with a text that may fail to be put together for want of memory.
+template <class MakeText>
+void report_made(Scheduler& scheduler, MakeText make_text, std::exception_ptr error) noexcept {
+  try {
+    scheduler.report(make_text(), error);
+  } catch (...) {
+    scheduler.report({}, error);
+  }
+}
+
 /// The owner, if it is a scheduler that still exists and belongs to the calling thread, which then
 /// keeps it alive; else null.
 Scheduler* live_in_this_thread(JobOwner* owner) noexcept;

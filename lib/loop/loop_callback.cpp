@@ -4,6 +4,7 @@
 #include <plait/loop/detail/loop_core.hpp>
 
 #include "core/describe_exception.hpp"
+#include "core/live_schedulers.hpp"
 
 namespace plait::detail {
 
@@ -19,7 +20,9 @@ void LoopCallback::run() noexcept {
     try {
       call();
     } catch (...) {
-      core_.report("Exception in callback " + demangle(type()), std::current_exception());
+      report_made(
+          core_, [this] { return "Exception in callback " + demangle(type()); },
+          std::current_exception());
     }
     discard();
   }

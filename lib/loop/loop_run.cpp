@@ -56,30 +56,20 @@ void LoopCore::run_forever() {
 // outlives a run that ends early.
 class LoopCore::StopWhenDone final : public Waiter, public Runnable {
  public:
-  // What the run knows of it.
-  struct Fate {
-    bool wanted = true;               // false: the run is over. Loop thread only
-    std::atomic<bool> posted{false};  // set by who ended the future: he leaves the loop alone now
-  };
+  StopWhenDone(LoopCore& core, std::shared_ptr<bool> wanted)
+      : core_(core.shared_from_this()), wanted_(std::move(wanted)) {}
 
-  explicit StopWhenDone(LoopCore& core, std::shared_ptr<Fate> fate)
-      : core_(core), fate_(std::move(fate)) {}
-
-  void notify(FutureState&) noexcept override {
-    const auto fate = fate_;
-    core_.post(*this);
-    fate->posted = true;
-  }
+  void notify(FutureState&) noexcept override { core_->post(*this); }
   void run() noexcept override {
-    if (std::exchange(fate_->wanted, false)) core_.stop();
+    if (std::exchange(*wanted_, false)) core_->stop();
     delete this;
   }
   void abandon() noexcept override { delete this; }
   std::string describe() const override { return "end of run_until_complete()"; }
 
  private:
-  LoopCore& core_;
-  const std::shared_ptr<Fate> fate_;
+  const std::shared_ptr<LoopCore> core_;  // the run, and the loop, may be over before the future
+  const std::shared_ptr<bool> wanted_;    // false: the run is over. Loop thread only
 };
 
 void LoopCore::run_until_done(FutureState& state) {
@@ -88,15 +78,13 @@ void LoopCore::run_until_done(FutureState& state) {
     throw std::invalid_argument(
         "run_until_complete() got a future of another loop: run that loop, or use wrap_future()");
   }
-  const auto fate = std::make_shared<StopWhenDone::Fate>();
-  auto* const stopper = new StopWhenDone(*this, fate);
+  const auto wanted = std::make_shared<bool>(true);
+  auto* const stopper = new StopWhenDone(*this, wanted);
   if (!state.add_waiter(*stopper)) stopper->notify(state);
   outside_ += outside;
   const auto end_run = [&] {
     outside_ -= outside;
-    if (!std::exchange(fate->wanted, false)) return;
-    if (state.remove_waiter(*stopper)) return delete stopper;
-    while (!fate->posted) sched_yield();  // another thread is just about to post it
+    if (std::exchange(*wanted, false) && state.remove_waiter(*stopper)) delete stopper;
   };
   try {
     run_forever();

@@ -14,6 +14,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <plait/core/detail/context_state.hpp>
 #include <plait/core/errors.hpp>
 #include <plait/loop/detail/loop_core.hpp>
 #include <plait/loop/event_loop.hpp>
@@ -79,6 +80,19 @@ void Selector::wait(Deadline deadline) {
 }
 
 // ---------------------------------------------------------------- descriptors
+
+namespace {
+
+// What sees the context variables as they are now, whenever it is called.
+std::shared_ptr<Selector::Callback> in_present_context(Selector::Callback callback) {
+  return std::make_shared<Selector::Callback>(
+      [callback = std::move(callback), context = share_context()]() mutable {
+        const ContextScope scope(context);
+        callback();
+      });
+}
+
+}  // namespace
 
 // A callback that is wanted whenever its side of a descriptor is ready.
 struct Selector::Side {
@@ -165,7 +179,7 @@ void Selector::watch(int fd, Direction direction, Callback callback) {
     found = watched_.emplace(fd, std::make_shared<Watched>(context_, fd)).first;
   }
   const auto& watched = found->second;
-  watched->side(direction).callback = std::make_shared<Callback>(std::move(callback));
+  watched->side(direction).callback = in_present_context(std::move(callback));
   arm(watched, direction);
 }
 
@@ -201,7 +215,7 @@ void Selector::watch_signal(int number, Callback callback) {
     signals_.erase(number);
     throw RuntimeError("sig " + std::to_string(number) + " cannot be caught");
   }
-  signal->callback = std::make_shared<Callback>(std::move(callback));
+  signal->callback = in_present_context(std::move(callback));
   if (is_new) arm_signal(number);
 }
 

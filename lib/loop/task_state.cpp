@@ -36,21 +36,21 @@ bool TaskBase::request_cancel(std::string_view message) noexcept {
     state().retrieve_error();  // who cancels a failed task need not know why, as in Python
     return false;
   }
-  if (delivering_cancellation()) return false;
-  Fiber::cancel(message);
-  return true;
+  return Fiber::cancel(message);
 }
 
 bool TaskBase::in_own_thread() noexcept { return live_in_this_thread(state().owner()) != nullptr; }
 
 bool TaskBase::post_cancel(std::string_view message) noexcept {
-  auto* const request = new (std::nothrow) CancelRequest(state(), message);
-  MutexLock lock(owners_mutex());
-  if (!request || state().done()) {
-    delete request;
+  std::unique_ptr<CancelRequest> request;
+  try {
+    request = std::make_unique<CancelRequest>(state(), message);
+  } catch (const std::bad_alloc&) {
     return false;
   }
-  if (!core().push_from_outside_locked(*request)) request->abandon();
+  MutexLock lock(owners_mutex());
+  if (state().done() || !core().push_from_outside_locked(*request)) return false;
+  (void)request.release();  // it deletes itself
   return true;
 }
 
@@ -61,15 +61,15 @@ std::string TaskBase::describe() const {
 
 std::exception_ptr TaskBase::destroy_pending() noexcept {
   LoopCore& loop = core();
-  try {
-    loop.report("Task was destroyed but it is pending! " + name() +
-                    " was not done when its event loop was closed",
-                nullptr);
-  } catch (const std::bad_alloc&) {
-    loop.report({}, nullptr);
-  }
-  unsuspend();  // a destructor may call cancel(), and what it waited for is destroyed first
-  destroy_frame(root());
+  Frame& root = give_frames_up();
+  report_made(
+      loop,
+      [this] {
+        return "Task was destroyed but it is pending! " + name() +
+               " was not done when its event loop was closed";
+      },
+      nullptr);
+  destroy_frame(root);
   loop.remove_task(*this);
   return std::make_exception_ptr(CancelledError("the event loop was closed"));
 }

@@ -167,7 +167,9 @@ TEST_CASE(
 
 Coroutine<bool> acquire_cancelled(aio::Semaphore& semaphore) {
   aio::current_task()->cancel();
-  co_return co_await semaphore.acquire();
+  const bool acquired = co_await semaphore.acquire();
+  aio::current_task()->uncancel();
+  co_return acquired;
 }
 
 TEST_CASE("acquire: a request that came before meets the next await that waits") {

@@ -44,7 +44,8 @@ Coroutine<> act_often(World& world, int depth) {
 }
 
 Coroutine<> hold_permit(World& world, int depth) {
-  auto permit = co_await world.permits.scoped();
+  // With a limit: those who hold one permit and wait for another could wait for each other.
+  auto permit = co_await aio::wait_for(world.permits.scoped(), 1s);
   const LifetimeTracked tracked(world.counts);
   ++world.holders;
   CHECK(world.holders <= 3);

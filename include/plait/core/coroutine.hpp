@@ -115,7 +115,9 @@ class CoroutinePromise<void> final : public CoroutineBody<void> {
 template <class T>
 class CoroutineAwaiter {
  public:
-  explicit CoroutineAwaiter(TypedFrame<T>& child) noexcept : child_(child) {}
+  explicit CoroutineAwaiter(TypedFrame<T>& child) noexcept : child_(child) {
+    child.parent = &child;  // until it is known who awaits: it counts as used
+  }
   CoroutineAwaiter(CoroutineAwaiter&&) = delete;
 
   bool await_ready() const { return !child_.self && child_.operation->ready(); }
@@ -166,14 +168,14 @@ class [[nodiscard]] Coroutine {
   }
   ~Coroutine() {
     if (!frame_) return;
-    if (!frame_->fiber) detail::report_never_awaited(*frame_);
+    if (!frame_->used()) detail::report_never_awaited(*frame_);
     detail::destroy_frame(*frame_);
   }
 
   /// Runs it to its end and gives its result. A coroutine can be awaited once.
   /// @throws what it threw; InvalidStateError if it was moved from
   detail::CoroutineAwaiter<T> operator co_await() && {
-    if (!frame_ || frame_->fiber) detail::throw_no_coroutine();
+    if (!frame_ || frame_->used()) detail::throw_no_coroutine();
     return detail::CoroutineAwaiter<T>(*frame_);
   }
 
@@ -199,7 +201,7 @@ inline Coroutine<void> CoroutinePromise<void>::get_return_object(
 
 template <class T>
 TypedFrame<T>& release_frame(Coroutine<T>& coroutine) {
-  if (!coroutine.frame_ || coroutine.frame_->fiber) throw_no_coroutine();
+  if (!coroutine.frame_ || coroutine.frame_->used()) throw_no_coroutine();
   return *std::exchange(coroutine.frame_, nullptr);
 }
 

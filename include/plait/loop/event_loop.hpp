@@ -77,8 +77,9 @@ class EventLoop {
     check_can_run();
     auto* const state = detail::state_of(f);
     if (!state) detail::throw_no_state("run_until_complete()");
+    Future<T> kept = f;  // a callback may reset the other one
     run_until_done(*state);
-    return Future<T>(f).result();
+    return std::move(kept).result();
   }
   /// Runs until stop(). @throws RuntimeError if it is closed, or a loop runs in this thread;
   /// DeadlockError with virtual time, where nothing can ever happen any more

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <plait/core/detail/context_state.hpp>
 #include <plait/core/detail/future_state.hpp>
 
 namespace plait::detail {
@@ -33,7 +34,8 @@ class Callback : public Waiter, public Runnable {
   virtual void call(FutureState& state) = 0;
   void call_and_delete(FutureState& state) noexcept;
 
-  StateRef<FutureState> state_;  // set while it is in a loop's queue
+  StateRef<FutureState> state_;           // set while it is in a loop's queue
+  ContextRef context_ = share_context();  // for a loop's states: it is called in this
 };
 
 /// Calls `fn(state)`.

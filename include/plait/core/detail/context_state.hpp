@@ -4,10 +4,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include <plait/core/detail/future_state.hpp>
+#include <plait/core/detail/state_ref.hpp>
 
 namespace plait::detail {
 

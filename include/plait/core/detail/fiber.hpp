@@ -79,13 +79,19 @@ class Fiber {
   FutureState& state() const noexcept { return state_; }
   /// Who resumes it.
   Scheduler& scheduler() const noexcept { return static_cast<Scheduler&>(*state_.owner()); }
+  /// Before its frames are destroyed unfinished: nothing reaches what it waited for any more.
+  Frame& give_frames_up() noexcept {
+    Frame& root = this->root();
+    unsuspend();
+    root_ended(root);
+    return root;
+  }
   /// See Suspension::detach(). A fiber that is awake is in its owner's queue.
   bool detach() noexcept { return !suspended_on_ || (!awake_ && suspended_on_->detach()); }
 
   // -- cancellation, in the fiber's thread
-  void cancel(std::string_view message) noexcept;
-  /// True: cancel() is just asking what it waits for, which asks back: two wait for each other.
-  bool delivering_cancellation() const noexcept { return delivering_; }
+  /// False: cancel() is just asking what it waits for, which asks back; the request counts.
+  bool cancel(std::string_view message) noexcept;
   int cancelling() const noexcept { return cancel_requests_; }
   int uncancel() noexcept;
   /// A request that no await has met yet.
@@ -127,11 +133,11 @@ class Fiber {
   // Bytes, not bits: a load of several bits just after a store of one would stall.
   bool started_ = false;
   bool granted_ = false;  // what it waits for is to be told that it resumes
-  bool awake_ = false;  // wake() was called in this thread since the last suspend()
+  bool awake_ = false;    // wake() was called in this thread since the last suspend()
   bool ended_ = false;
   bool cancel_pending_ = false;  // the next await that waits ends with CancelledError
   bool gave_up_ = false;     // as above, and uncancel() comes too late: nothing else ends the wait
-  bool delivering_ = false;  // see delivering_cancellation()
+  bool delivering_ = false;  // cancel() is on the stack: who comes back here has gone round
   const std::uint32_t id_;
   std::unique_ptr<Extras> extras_;  // what few fibers have
 };

@@ -57,6 +57,9 @@ class Frame {
   /// An operation.
   explicit Frame(OperationBase& op) noexcept : operation(&op) {}
 
+  /// True once it was awaited or started.
+  bool used() const noexcept { return fiber || parent; }
+
   const std::coroutine_handle<> self{};  ///< null: an operation
   Frame* parent = nullptr;               ///< who awaits this one; null: nobody, or a fiber's root
   Fiber* fiber = nullptr;                ///< whose chain it is in; null: not started

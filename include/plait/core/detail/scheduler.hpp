@@ -22,6 +22,8 @@ class Scheduler : public JobOwner {
   virtual void expect_outside(int change) noexcept = 0;
   /// Runs in: any thread. Whether the calling thread is the one that made or last ran it.
   virtual bool in_own_thread() const noexcept = 0;
+  /// Runs in: its own thread. Whether it runs nothing any more.
+  virtual bool closed() const noexcept = 0;
   /// Runs in: its own thread. Whether suspicious uses are to be reported.
   virtual bool in_debug_mode() const noexcept = 0;
 

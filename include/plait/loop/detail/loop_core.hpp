@@ -81,7 +81,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void stop() noexcept { stopping_ = true; }
   void close();
   bool running() const noexcept { return running_; }
-  bool closed() const noexcept { return closed_; }
+  bool closed() const noexcept override { return closed_; }
   /// Throws RuntimeError where the loop is closed.
   void check_open() const;
   /// As above, and where a loop runs in this thread.

@@ -88,6 +88,7 @@ class TaskState final : public ValueState<T>, public TaskBase, public Recycled<T
   Phase take_result(TypedFrame<T>& root) noexcept {
     if (!started()) return this->store_error(take_cancellation());
     if (root.result.failed()) return this->store_error(root.result.take_error());
+    if (cancel_pending()) return this->store_error(take_cancellation());  // no await has met it
     try {
       this->emplace_with([&] { return root.result.value(); });
       return Phase::finished;
