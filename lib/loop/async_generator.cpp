@@ -7,9 +7,9 @@
 #include <plait/core/errors.hpp>
 #include <plait/core/generator.hpp>
 #include <plait/core/log.hpp>
+#include <plait/loop/detail/end_of_state.hpp>
 #include <plait/loop/event_loop.hpp>
 
-#include "loop/end_of_task.hpp"
 
 namespace plait::detail {
 
@@ -103,7 +103,7 @@ Coroutine<> close_all(aio::EventLoop& loop, std::vector<StateRef<AsyncGeneratorS
     const aio::Task<> task = loop.create_task(AsyncGeneratorState::close(std::move(generator)));
     closing.push_back(TaskRef::share(*state_of(static_cast<const Future<>&>(task))));
   }
-  for (const TaskRef& task : closing) co_await EndOfTask(*task);
+  for (const TaskRef& task : closing) co_await EndOfState(*task);
   for (const TaskRef& task : closing) {
     if (task->snapshot().phase() != Phase::finished || !task->error()) continue;
     loop.call_exception_handler(

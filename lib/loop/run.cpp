@@ -3,8 +3,8 @@
 
 #include <plait/core/cancelled_error.hpp>
 #include <plait/core/errors.hpp>
+#include <plait/loop/detail/end_of_state.hpp>
 
-#include "loop/end_of_task.hpp"
 #include "loop/interrupt_guard.hpp"
 
 namespace plait::aio {
@@ -44,7 +44,7 @@ Coroutine<> end_all_tasks(detail::LoopCore& core) {
     if (task != core.current_task()) tasks.push_back(Task::share(task->state()));
   }
   for (const Task& task : tasks) task->cancel();
-  for (const Task& task : tasks) co_await detail::EndOfTask(*task);
+  for (const Task& task : tasks) co_await detail::EndOfState(*task);
   for (const Task& task : tasks) {
     if (task->snapshot().phase() != detail::Phase::finished || !task->error()) continue;
     core.report("unhandled exception during Runner shutdown, in " + task->describe(),

@@ -3,25 +3,12 @@
 
 #include <string>
 
-#include "../support/child_program.hpp"
+#include "../support/scenario.hpp"
 
 namespace plait::test {
 namespace {
 
-struct Scenario {
-  const char* name;
-  const char* output;
-  int exit_status;
-};
-
-void check(const Scenario& scenario) {
-  CAPTURE(scenario.name);
-  const auto result = run_program("pool_scenarios", {scenario.name});
-  CHECK(result.out == scenario.output);
-  CHECK(result.err == "");
-  CHECK(result.exit_status == scenario.exit_status);
-  CHECK(result.signal == 0);
-}
+void check(const Scenario& scenario) { check_scenario("pool_scenarios", scenario); }
 
 TEST_SUITE_BEGIN("executors/exit_and_fork");
 

@@ -8,29 +8,16 @@
 #include <thread>
 #include <utility>
 
-#include "../support/child_program.hpp"
 #include "../support/log_capture.hpp"
 #include "../support/loop_probe.hpp"
 #include "../support/prepared_futures.hpp"
 #include "../support/process_probe.hpp"
+#include "../support/scenario.hpp"
 
 namespace plait::test {
 namespace {
 
-struct Scenario {
-  const char* name;
-  const char* output;
-  int exit_status;
-};
-
-void check(const Scenario& scenario) {
-  CAPTURE(scenario.name);
-  const auto result = run_program("loop_scenarios", {scenario.name});
-  CHECK(result.out == scenario.output);
-  CHECK(result.err == "");
-  CHECK(result.exit_status == scenario.exit_status);
-  CHECK(result.signal == 0);
-}
+void check(const Scenario& scenario) { check_scenario("loop_scenarios", scenario); }
 
 TEST_SUITE_BEGIN("loop/run");
 

@@ -9,8 +9,8 @@
 
 #include <plait/core/clock.hpp>
 #include <plait/core/coroutine.hpp>
-#include <plait/core/detail/future_wait.hpp>
 #include <plait/loop/awaitable.hpp>
+#include <plait/loop/detail/end_of_state.hpp>
 #include <plait/loop/detail/timeout_state.hpp>
 
 namespace plait::aio {
@@ -80,26 +80,6 @@ Coroutine<T> run_with_timeout(std::optional<Duration> delay, std::optional<Clock
     throw;
   }
 }
-
-/// co_await on the end of a state that its owner was asked to end; its outcome stays where it is.
-class EndOfState {
- public:
-  explicit EndOfState(FutureState& state) noexcept : state_(state) {}
-  auto operator co_await() const noexcept { return Awaiter(state_); }
-
- private:
-  class Awaiter final : public FutureWait {
-   public:
-    using FutureWait::FutureWait;
-    template <std::derived_from<Frame> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-      return suspend(awaiting.promise());
-    }
-    void await_resume() { resume(); }
-  };
-
-  FutureState& state_;
-};
 
 /// Throws the TimeoutError of a wait_for() without time.
 [[noreturn]] void throw_no_time();

@@ -1,4 +1,4 @@
-// co_await on the end of a task of any type.
+// co_await on the end of a future of any type.
 #pragma once
 
 #include <concepts>
@@ -8,10 +8,10 @@
 
 namespace plait::detail {
 
-/// co_await on whatever a task ends with; its error stays where it is.
-class EndOfTask {
+/// co_await on the end of a state; its outcome stays where it is.
+class EndOfState {
  public:
-  explicit EndOfTask(FutureState& state) noexcept : state_(state) {}
+  explicit EndOfState(FutureState& state) noexcept : state_(state) {}
   auto operator co_await() const noexcept { return Awaiter(state_); }
 
  private:
