@@ -10,7 +10,6 @@
 #include <plait/loop/detail/end_of_state.hpp>
 #include <plait/loop/event_loop.hpp>
 
-
 namespace plait::detail {
 
 AsyncGeneratorState::~AsyncGeneratorState() { destroy_body(); }
