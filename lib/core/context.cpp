@@ -30,6 +30,9 @@ std::uint64_t next_context_variable() noexcept {
   return ++last;
 }
 
+namespace {
+
+// Gives the value that was there before.
 ContextState::Value exchange_context_value(std::uint64_t variable, ContextState::Value value) {
   // A thread's own context, outside of every task, goes with the thread.
   struct ThreadEnd {
@@ -55,20 +58,29 @@ void throw_context_entered() {
   throw RuntimeError("cannot enter a context that is already entered: run() a copy of it");
 }
 
+}  // namespace
+
+std::shared_ptr<ContextUndo> set_context_value(std::uint64_t variable, ContextState::Value value) {
+  auto undo = std::make_shared<ContextUndo>(ContextUndo{variable, nullptr});
+  undo->previous = exchange_context_value(variable, std::move(value));
+  return undo;
+}
+
 void throw_no_context_value(const std::string& name) {
   throw RuntimeError("context variable '" + name +
                      "' has no value here: set() it, or give it a fallback when it is made");
 }
 
-void check_context_token(bool used, bool right_variable, const std::string& name) {
-  if (!right_variable) {
+void undo_context_value(ContextUndo& undo, std::uint64_t variable, const std::string& name) {
+  if (undo.variable != variable) {
     throw std::invalid_argument("reset() of context variable '" + name +
                                 "' got another variable's token");
   }
-  if (used) {
+  if (std::exchange(undo.used, true)) {
     throw RuntimeError("reset() of context variable '" + name +
                        "' got a token that has already been used once");
   }
+  exchange_context_value(variable, std::move(undo.previous));
 }
 
 }  // namespace plait::detail

@@ -58,15 +58,10 @@ template <class T>
 class ContextVar {
  public:
   /// What set() returns, to undo it. Copies stand for one and the same undo.
-  struct Token {
-    Token(std::uint64_t variable, detail::ContextState::Value previous)
-        : undo(std::make_shared<Undo>(Undo{variable, std::move(previous), false})) {}
-    struct Undo {
-      std::uint64_t variable;
-      detail::ContextState::Value previous;
-      bool used;
-    };
-    std::shared_ptr<Undo> undo;  ///< a detail
+  class Token {
+    friend class ContextVar;
+    explicit Token(std::shared_ptr<detail::ContextUndo> undo) noexcept : undo_(std::move(undo)) {}
+    std::shared_ptr<detail::ContextUndo> undo_;
   };
 
   /// A variable without a value; `name` stands in messages.
@@ -90,16 +85,11 @@ class ContextVar {
   }
   /// Gives it a value here, until the task or callback ends or the token is used.
   Token set(T value) {
-    return Token(id_,
-                 detail::exchange_context_value(id_, std::make_shared<const T>(std::move(value))));
+    return Token(detail::set_context_value(id_, std::make_shared<const T>(std::move(value))));
   }
   /// Undoes one set(). @throws RuntimeError for a used token, std::invalid_argument for another
   /// variable's
-  void reset(Token token) {
-    detail::check_context_token(token.undo->used, token.undo->variable == id_, name_);
-    token.undo->used = true;
-    detail::exchange_context_value(id_, std::move(token.undo->previous));
-  }
+  void reset(Token token) { detail::undo_context_value(*token.undo_, id_, name_); }
 
  private:
   const T* find() const noexcept {

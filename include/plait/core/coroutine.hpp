@@ -155,6 +155,7 @@ class CoroutineAwaiter {
 template <class T = void>
 class [[nodiscard]] Coroutine {
  public:
+  /// What the compiler looks for.
   using promise_type = detail::CoroutinePromise<T>;
   /// The type of the result.
   using value_type = T;

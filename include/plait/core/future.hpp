@@ -40,13 +40,16 @@ FutureState* state_of(const Future<T>& future) noexcept;
 template <class T, class R>
 class FutureAwaiter final : public detail::FutureWait {
  public:
+  /// Waits for `state`, which it keeps.
   explicit FutureAwaiter(detail::StateRef<detail::ValueState<T>> state) noexcept
       : FutureWait(*state), state_(std::move(state)) {}
 
+  /// False: no need to wait.
   template <std::derived_from<detail::Frame> Promise>
   bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
     return suspend(awaiting.promise());
   }
+  /// The value; throws the error or the cancellation.
   R await_resume() {
     resume();
     state_->throw_unless_value();

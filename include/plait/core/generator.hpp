@@ -164,6 +164,7 @@ class Generator {
                 "a generator yields and takes values: use a pointer in the place of a reference");
 
  public:
+  /// What the compiler looks for.
   using promise_type = detail::GeneratorPromise<Y, S, R>;
 
   /// Takes over the other's body.
@@ -197,7 +198,8 @@ class Generator {
   }
   /// As next(), with `error` thrown where the body stands. One that was never started, or has
   /// ended, only throws it.
-  std::optional<Y> throw_(std::exception_ptr error) {
+  std::optional<Y> throw_(  // NOLINT(readability-identifier-naming): `throw` is a keyword
+      std::exception_ptr error) {
     const bool waits = ready();
     if (!waits || !promise_->started()) {
       if (waits) destroy();

@@ -22,6 +22,7 @@ namespace plait::aio {
 template <class T>
 class [[nodiscard]] AsyncGenerator {
  public:
+  /// What the compiler looks for.
   using promise_type = detail::AsyncGeneratorPromise<T>;
 
   /// Takes over the other's body; the other then is as one that has ended.

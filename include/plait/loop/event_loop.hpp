@@ -21,7 +21,7 @@
 #include <plait/loop/task.hpp>
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): its own name
 }
 
 namespace plait::detail {

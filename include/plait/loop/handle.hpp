@@ -20,8 +20,10 @@ class Handle {
 
  protected:
   friend class EventLoop;
+  /// A handle to `callback`.
   explicit Handle(detail::CallbackRef callback) noexcept : callback_(std::move(callback)) {}
 
+  /// The callback; shared with its queue.
   detail::CallbackRef callback_;
 };
 

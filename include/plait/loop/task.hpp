@@ -116,7 +116,11 @@ std::vector<AnyTask> all_tasks(EventLoop& loop);
 
 // Implementation
 
+namespace plait::detail {
+
 template <class T>
-plait::aio::Task<T> plait::detail::make_task(TaskState<T>& state) noexcept {
+aio::Task<T> make_task(TaskState<T>& state) noexcept {
   return aio::Task<T>(make_future(StateRef<ValueState<T>>::adopt(&state)));
 }
+
+}  // namespace plait::detail

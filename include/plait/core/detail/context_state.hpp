@@ -78,13 +78,19 @@ class ContextScope {
 
 /// A number for a new variable.
 std::uint64_t next_context_variable() noexcept;
-/// Changes the calling thread's context; gives the value that was there before, null for none.
-ContextState::Value exchange_context_value(std::uint64_t variable, ContextState::Value value);
+/// How one change of a variable is undone.
+struct ContextUndo {
+  std::uint64_t variable;
+  ContextState::Value previous;  // null: there was no value
+  bool used = false;
+};
+/// Changes the calling thread's context.
+std::shared_ptr<ContextUndo> set_context_value(std::uint64_t variable, ContextState::Value value);
+/// Throws where `undo` was used or is not this variable's.
+void undo_context_value(ContextUndo& undo, std::uint64_t variable, const std::string& name);
 /// Throws RuntimeError: a Context was entered twice.
 [[noreturn]] void throw_context_entered();
 /// Throws RuntimeError: no value and no fallback.
 [[noreturn]] void throw_no_context_value(const std::string& name);
-/// Throws where a token cannot be used.
-void check_context_token(bool used, bool right_variable, const std::string& name);
 
 }  // namespace plait::detail
