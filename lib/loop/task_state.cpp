@@ -36,7 +36,19 @@ bool TaskBase::request_cancel(std::string_view message) noexcept {
     state().retrieve_error();  // who cancels a failed task need not know why, as in Python
     return false;
   }
-  return Fiber::cancel(message);
+  return cancel_here(message);
+}
+
+// Each task asks the one that it awaits. A long chain of them must not exhaust the stack: now and
+// then the request goes on in the next iteration.
+bool TaskBase::cancel_here(std::string_view message) noexcept {
+  constexpr int deepest = 200;
+  static constinit thread_local int depth = 0;
+  if (depth >= deepest) return post_cancel(message);
+  ++depth;
+  const bool taken = Fiber::cancel(message);
+  --depth;
+  return taken;
 }
 
 bool TaskBase::in_own_thread() noexcept { return live_in_this_thread(state().owner()) != nullptr; }

@@ -96,6 +96,19 @@ TEST_CASE("co_await: deep chains need no stack, on the way down and up") {
   CHECK_THROWS_AS(loop.run_until_complete(fail_below(1000)), TestError);
 }
 
+Coroutine<> await_task(aio::Task<> task) { co_await task; }
+
+TEST_CASE("cancel: reaches the end of a long chain of tasks without using up the stack") {
+  aio::EventLoop loop({.virtual_time = true});
+  auto last = loop.create_task(aio::sleep(1h));
+  const auto first = last;
+  for (int i = 0; i < 20'000; ++i) last = loop.create_task(await_task(last));
+  loop.run_until_complete(aio::sleep(1s));
+  last.cancel("all of you");
+  CHECK_THROWS_AS(loop.run_until_complete(last), CancelledError);
+  CHECK(first.cancelled());
+}
+
 Coroutine<int> await_often(int times) {
   int sum = 0;
   for (int i = 0; i < times; ++i) sum += co_await give(1);

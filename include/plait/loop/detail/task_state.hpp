@@ -38,6 +38,7 @@ class TaskBase : public Fiber {
 
   bool in_own_thread() noexcept;
   bool post_cancel(std::string_view message) noexcept;
+  bool cancel_here(std::string_view message) noexcept;
 
   TaskBase* previous_ = nullptr;  // the loop's list of tasks
   TaskBase* next_ = nullptr;
