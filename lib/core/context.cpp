@@ -54,16 +54,16 @@ ContextState::Value exchange_context_value(std::uint64_t variable, ContextState:
   return old;
 }
 
-void throw_context_entered() {
-  throw RuntimeError("cannot enter a context that is already entered: run() a copy of it");
-}
-
 }  // namespace
 
 std::shared_ptr<ContextUndo> set_context_value(std::uint64_t variable, ContextState::Value value) {
   auto undo = std::make_shared<ContextUndo>(ContextUndo{variable, nullptr});
   undo->previous = exchange_context_value(variable, std::move(value));
   return undo;
+}
+
+void throw_context_entered() {
+  throw RuntimeError("cannot enter a context that is already entered: run() a copy of it");
 }
 
 void throw_no_context_value(const std::string& name) {
