@@ -203,7 +203,7 @@ std::string SequencerState::missing() const {
                      " is missing, nobody reached it in " +
                      std::to_string(std::chrono::duration<double>(options_.timeout).count()) +
                      " s; for it wait those at";
-  for (const auto point : waiting) text += " " + std::to_string(point);
+  for (const auto point : waiting) (text += ' ') += std::to_string(point);
   return text;
 }
 
