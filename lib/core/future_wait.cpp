@@ -27,7 +27,7 @@ bool FutureWait::may_wait() noexcept {
   if (state_.snapshot().has(of_loop)) {
     error_ = std::make_exception_ptr(
         RuntimeError("attached to a different loop: " + fiber_->state().describe() + " awaits " +
-                     state_.describe() + "; use wrap_future() to await it here"));
+                     state_.describe() + "; await it in a task of that loop"));
     return false;
   }
   outside_ = true;

@@ -141,7 +141,7 @@ void LoopCore::check_usable_slowly() const {
   if (!running_ || in_own_thread()) return;
   throw RuntimeError(
       "Non-thread-safe operation invoked on an event loop other than the current one: use "
-      "call_soon_threadsafe() or run_coroutine_threadsafe()");
+      "call_soon_threadsafe()");
 }
 
 void LoopCore::check_wait(const FutureState& job) const {

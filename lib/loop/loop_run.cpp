@@ -1,9 +1,7 @@
 // One iteration of the loop, and what it does when there is nothing to do.
 #include <plait/loop/detail/loop_core.hpp>
 
-#include <sched.h>
-
-#include <atomic>
+#include <memory>
 #include <stdexcept>
 
 #include <plait/core/cancelled_error.hpp>
@@ -76,7 +74,7 @@ void LoopCore::run_until_done(FutureState& state) {
   const bool outside = state.owner() != this && state.owner();
   if (outside && state.snapshot().has(of_loop)) {
     throw std::invalid_argument(
-        "run_until_complete() got a future of another loop: run that loop, or use wrap_future()");
+        "run_until_complete() got a future of another loop: run that loop instead");
   }
   const auto wanted = std::make_shared<bool>(true);
   auto* const stopper = new StopWhenDone(*this, wanted);
@@ -135,7 +133,7 @@ void LoopCore::run_timed(Runnable& work) {
   log_made(LogLevel::warning, [&] {
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(taken).count();
     return "Executing " + what + " took " + std::to_string(milliseconds) +
-           " ms, and the loop stood still meanwhile: give long work to run_in_executor()";
+           " ms, and the loop stood still meanwhile: give long work to an executor";
   });
 }
 

@@ -7,12 +7,9 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
-
-#include <boost/asio/post.hpp>
 
 #include <plait/core/detail/context_state.hpp>
 #include <plait/core/errors.hpp>

@@ -1,6 +1,9 @@
 // The steps of a task, and its end where the loop is closed first.
 #include <plait/loop/detail/task_state.hpp>
 
+#include <memory>
+#include <new>
+
 #include <plait/core/cancelled_error.hpp>
 
 #include "core/live_schedulers.hpp"
