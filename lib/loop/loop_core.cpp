@@ -164,10 +164,10 @@ LoopCore& require_running_core() {
 
 // ---------------------------------------------------------------- tasks
 
-std::uint32_t LoopCore::next_task_id() noexcept {
-  // Written by every loop that makes a task; only its rising matters.
-  static std::atomic<std::uint32_t> last{0};
-  return ++last;
+void LoopCore::take_task_ids() noexcept {
+  // Written by every loop that has used up its numbers; only its rising matters.
+  static std::atomic<std::uint32_t> taken{0};
+  next_task_id_ = taken.fetch_add(task_ids_at_once);
 }
 
 void LoopCore::add_task(TaskBase& task) noexcept {

@@ -39,8 +39,7 @@ LoopInbox::Found LoopInbox::push(Runnable& work) noexcept {
   return top == in_selector() ? Found::asleep_in_selector : Found::awake;
 }
 
-void LoopInbox::take_all(ReadyQueue& ready) noexcept {
-  if (empty()) return;
+void LoopInbox::take_all_there_are(ReadyQueue& ready) noexcept {
   Runnable* newest = inbox_.exchange(nullptr);
   Runnable* oldest = nullptr;
   while (is_work(newest)) {

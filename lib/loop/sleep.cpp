@@ -20,10 +20,11 @@ class YieldOperation final : public Operation<void>, public Recycled<YieldOperat
   std::string what() const override { return "yield()"; }
 };
 
-// In the loop's wheel, then in its ready queue, then gone: its turn there wakes the fiber.
+// In the loop's wheel, then in its ready queue, then gone: its turn there wakes the fiber. Until it
+// is armed, when() is the delay: one field less in every task that sleeps.
 class SleepOperation final : public Operation<void>, public Timer, public Recycled<SleepOperation> {
  public:
-  explicit SleepOperation(Duration delay) noexcept : delay_(delay) {}
+  explicit SleepOperation(Duration delay) noexcept : Timer(Clock::time_point(delay)) {}
   ~SleepOperation() override {
     if (armed()) core().timers().remove(*this);
   }
@@ -33,7 +34,7 @@ class SleepOperation final : public Operation<void>, public Timer, public Recycl
     return false;
   }
   void suspend() noexcept override {
-    core().timers().add(*this, core().deadline(delay_));
+    core().timers().add(*this, core().deadline(when().time_since_epoch()));
     fiber->suspend(*this, *this);
   }
   Interrupted interrupt() noexcept override {
@@ -44,13 +45,12 @@ class SleepOperation final : public Operation<void>, public Timer, public Recycl
   void run() noexcept override { fiber->wake(); }
   std::string describe() const override { return "timer of " + fiber->name(); }
   std::string what() const override {
-    return "sleep(" + std::to_string(std::chrono::duration<double>(delay_).count()) + " s)";
+    const std::chrono::duration<double> left = when() - core().time();
+    return "sleep() for another " + std::to_string(left.count()) + " s";
   }
 
  private:
   LoopCore& core() const noexcept { return static_cast<LoopCore&>(fiber->scheduler()); }
-
-  const Duration delay_;
 };
 
 }  // namespace

@@ -32,7 +32,7 @@ TEST_SUITE_BEGIN("core/state_word");
 TEST_CASE("transition_allowed: allows the arrows of the picture and no others") {
   // Rows: from; columns: to; both in the order of `phases`.
   constexpr bool allowed[std::size(phases)][std::size(phases)] = {
-      {false, true, true, true, false},    {false, false, true, true, true},
+      {false, true, true, true, true},     {false, false, true, true, true},
       {true, true, false, false, true},    {false, false, false, false, false},
       {false, false, false, false, false},
   };

@@ -135,7 +135,7 @@ TEST_CASE("get_stack: one line a suspended frame, innermost last; none once it i
   CHECK(holds(stack[0], "outer_of_stack"));
   CHECK(holds(stack[0], "test_task.cpp:"));
   CHECK(holds(stack[1], "inner_of_stack"));
-  CHECK(holds(stack[2], "sleep("));
+  CHECK(holds(stack[2], "sleep()"));
   loop.run_until_complete(task);
   CHECK(task.get_stack().empty());
 }

@@ -43,10 +43,10 @@ Coroutine<T> make_coroutine(Operation<T>* operation) noexcept;
 template <class T>
 class CoroutineBody : public TypedFrame<T> {
  public:
-  static void* operator new(std::size_t size) { return allocate_frame((size + 15) / 16 * 16); }
-  static void operator delete(void* frame, std::size_t size) noexcept {
-    free_frame(frame, (size + 15) / 16 * 16);
-  }
+  // A frame that holds what needs more than 8 bytes of alignment has a size that is a multiple of
+  // it.
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
 
   using TypedFrame<T>::TypedFrame;
 

@@ -33,6 +33,9 @@ template <class T>
 Future<T> make_future(StateRef<ValueState<T>> state) noexcept;
 template <class T>
 FutureState* state_of(const Future<T>& future) noexcept;
+/// The state behind a future that gives its reference away.
+template <class T>
+StateRef<FutureState> release_state(Future<T>&& future) noexcept;
 }  // namespace detail
 
 /// What co_await on a Future<T> waits with; R is T for a temporary future, else a reference to the
@@ -213,6 +216,7 @@ class Future {
  private:  // methods
   friend Future detail::make_future<T>(detail::StateRef<detail::ValueState<T>>) noexcept;
   friend detail::FutureState* detail::state_of<T>(const Future&) noexcept;
+  friend detail::StateRef<detail::FutureState> detail::release_state<T>(Future&&) noexcept;
 
   explicit Future(detail::StateRef<detail::ValueState<T>> state) noexcept
       : state_(std::move(state)) {}
@@ -258,6 +262,11 @@ Future<T> make_future(StateRef<ValueState<T>> state) noexcept {
 template <class T>
 FutureState* state_of(const Future<T>& future) noexcept {
   return future.state_.get();
+}
+
+template <class T>
+StateRef<FutureState> release_state(Future<T>&& future) noexcept {
+  return StateRef<FutureState>::adopt(future.state_.detach());
 }
 
 }  // namespace detail

@@ -48,10 +48,9 @@ class YieldFrom {
 template <class Y, class S>
 class GeneratorBody : public GeneratorFrame<Y, S> {
  public:
-  static void* operator new(std::size_t size) { return allocate_frame((size + 15) / 16 * 16); }
-  static void operator delete(void* frame, std::size_t size) noexcept {
-    free_frame(frame, (size + 15) / 16 * 16);
-  }
+  // See CoroutineBody.
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
 
   using GeneratorFrame<Y, S>::GeneratorFrame;
 

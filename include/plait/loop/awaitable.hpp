@@ -62,6 +62,11 @@ StateRef<FutureState> to_state(LoopCore&, const Future<T>& future, const char* f
   if (!future.valid()) throw_no_state(function);
   return StateRef<FutureState>::share(*state_of(future));
 }
+template <class T>
+StateRef<FutureState> to_state(LoopCore&, Future<T>&& future, const char* function) {
+  if (!future.valid()) throw_no_state(function);
+  return release_state(std::move(future));
+}
 
 /// The value of a done state for somebody else: moved where `exclusive` or the last reference.
 template <class T>

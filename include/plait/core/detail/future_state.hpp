@@ -141,7 +141,7 @@ class FutureState : public Runnable {
 
   /// Runs in: the owner, before anybody else knows the state. From then on a wait for it asks the
   /// owner first, whatever the timeout, and done-callbacks run in the owner's thread.
-  void mark_of_loop() noexcept { word_.set(of_loop); }
+  void mark_of_loop() noexcept { word_.set_unshared(of_loop); }
 
   /// The queue that holds a job links jobs only.
   FutureState* next_job() const noexcept { return static_cast<FutureState*>(next_runnable); }

@@ -12,7 +12,8 @@ namespace plait::detail {
 //         │   │                       │  ▲
 //         │   │ settle()     settle() │  │ unsettle(): the value's constructor threw
 //         │   └────────▶ settling ◀───┘──┘
-//         │                 └──────────────────────────────────▶ finished
+//         │                 └──────────────────────────────────▶ finished ◀── pending: a task,
+//         │                                                         which its loop alone ends
 //         └───────── cancel() ───────▶ cancelled ◀── running: the work threw CancelledError
 //
 // Every arrow is one compare-and-swap here; whoever wins it owns what comes next.
@@ -33,7 +34,7 @@ constexpr bool is_final(Phase phase) { return phase >= Phase::cancelled; }
 constexpr bool transition_allowed(Phase from, Phase to) {
   switch (from) {
     case Phase::pending:
-      return to == Phase::running || to == Phase::settling || to == Phase::cancelled;
+      return to != Phase::pending;
     case Phase::running:
       return to == Phase::settling || to == Phase::cancelled || to == Phase::finished;
     case Phase::settling:
@@ -105,6 +106,13 @@ class StateWord {
 
   /// Sets a flag, whatever the phase.
   void set(Flag flag) { bits_.fetch_or(flag); }
+
+  /// As above, while no other thread can reach the word: no read-modify-write.
+  void set_unshared(Flag flag) {
+    // Relaxed: whoever passes the state on to another thread publishes this, too.
+    const auto bits = bits_.load(std::memory_order_relaxed);
+    bits_.store(bits | flag, std::memory_order_relaxed);
+  }
 
   /// One more handle.
   void add_reference() { bits_.fetch_add(StateSnapshot::one_reference); }

@@ -22,6 +22,21 @@ template <std::copy_constructible T>
 inline constexpr bool copies<T> =
     std::same_as<T, typename T::value_type> || copies<typename T::value_type>;
 
+/// Room for a value that is made later, if at all.
+template <class Stored>
+struct ValueRoom {
+  ValueRoom() noexcept {}
+  ~ValueRoom() {}
+  union {
+    Stored value;
+  };
+};
+/// Future<void> needs none: nothing is ever written here.
+template <>
+struct ValueRoom<Nothing> {
+  [[no_unique_address]] Nothing value;
+};
+
 /// The state behind Future<T>. The value is alive exactly while finished and without error.
 template <class T>
 class ValueState : public FutureState {
@@ -32,32 +47,36 @@ class ValueState : public FutureState {
   ValueState(JobOwner* owner, std::uint32_t references) : FutureState(owner, references) {}
 
   /// The value of a state that is finished without error.
-  Stored& value() noexcept { return value_; }
+  Stored& value() noexcept { return room_.value; }
 
   /// The value for who gives a handle up: moved out if that is the last one or if T cannot be
   /// copied, else copied.
   Stored give_value() {
     if constexpr (copies<Stored>) {
-      if (snapshot().references() > 1) return value_;
+      if (snapshot().references() > 1) return room_.value;
     }
-    return std::move(value_);
+    return std::move(room_.value);
   }
 
   /// Makes the value from what `make` returns, in place: T need not even be movable.
   template <class Make>
   void emplace_with(Make&& make) {
-    ::new (static_cast<void*>(std::addressof(value_))) Stored(std::forward<Make>(make)());
+    if constexpr (std::is_void_v<T>) {
+      std::forward<Make>(make)();
+    } else {
+      ::new (static_cast<void*>(std::addressof(room_.value))) Stored(std::forward<Make>(make)());
+    }
   }
 
  protected:
   ~ValueState() override {
-    if (snapshot().phase() == Phase::finished && !error()) std::destroy_at(std::addressof(value_));
+    if (snapshot().phase() == Phase::finished && !error())
+      std::destroy_at(std::addressof(room_.value));
   }
 
  private:
-  union {
-    Stored value_;  // written by who ends the state, before that; then shared
-  };
+  [[no_unique_address]] ValueRoom<Stored>
+      room_;  // written by who ends the state, before that; shared
 };
 
 }  // namespace plait::detail

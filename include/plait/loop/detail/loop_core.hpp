@@ -94,7 +94,11 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   }
 
   // -- tasks
-  std::uint32_t next_task_id() noexcept;
+  std::uint32_t next_task_id() noexcept {
+    if (next_task_id_ % task_ids_at_once == 0) [[unlikely]]
+      take_task_ids();
+    return ++next_task_id_;
+  }
   void add_task(TaskBase& task) noexcept;
   void remove_task(TaskBase& task) noexcept;
   TaskBase* first_task() const noexcept { return tasks_; }
@@ -140,7 +144,10 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   class RunScope;
   class StopWhenDone;
 
+  static constexpr std::uint32_t task_ids_at_once = 64;
+
   void adopt_thread() noexcept;
+  void take_task_ids() noexcept;
   void check_usable_slowly() const;
   void post_from_outside(Runnable& work) noexcept override;
   void interrupt_selector_if_alive() noexcept;
@@ -164,6 +171,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   std::uint64_t iteration_ = 0;
   int poll_credit_ = 0;  // how many handles are run before the clock and the selector are asked
   int outside_ = 0;
+  std::uint32_t next_task_id_ = 0;
   bool stopping_ = false;
   bool interrupted_ = false;
   bool closed_ = false;

@@ -26,7 +26,9 @@ class LoopInbox {
   // -- in the loop's thread
   bool empty() const noexcept { return inbox_.load() == nullptr; }
   /// Moves everything to `ready`, oldest first.
-  void take_all(ReadyQueue& ready) noexcept;
+  void take_all(ReadyQueue& ready) noexcept {
+    if (!empty()) take_all_there_are(ready);
+  }
   /// Sleeps until there is work or the deadline has passed.
   void sleep(Deadline deadline) noexcept;
   /// Says that the loop is about to sleep in its selector; false: there is work already.
@@ -35,6 +37,8 @@ class LoopInbox {
   void close() noexcept;
 
  private:
+  void take_all_there_are(ReadyQueue& ready) noexcept;
+
   // The newest of what was posted; null or a mark: nothing. [INBOX-1] The loop, before it sleeps,
   // replaces null by "asleep". [INBOX-2] Who posts replaces what it finds by its work, and wakes
   // the loop if it has found "asleep". So either the loop finds the work, or the other finds it

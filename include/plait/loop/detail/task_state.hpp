@@ -80,7 +80,6 @@ class TaskState final : public ValueState<T>, public TaskBase, public Recycled<T
   // Apart, so that a step that does not end the task has few registers to save.
   [[gnu::noinline]] void finish() noexcept {
     auto& root = static_cast<TypedFrame<T>&>(leaf());
-    this->start();
     const Phase phase = take_result(root);
     destroy_frame(root);
     core().remove_task(*this);

@@ -19,6 +19,8 @@ namespace plait::detail {
 class Timer : public Runnable {
  public:
   Timer() = default;
+  /// A timer that has its moment before it is armed.
+  explicit Timer(Clock::time_point when) noexcept : when_(when) {}
   /// True: in a wheel.
   bool armed() const noexcept { return previous_ != nullptr; }
   Clock::time_point when() const noexcept { return when_; }
