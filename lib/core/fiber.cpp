@@ -37,9 +37,10 @@ std::string readable_name(std::string name) {
 }  // namespace
 
 std::string describe_frame(const Frame& frame) {
-  if (!frame.self) return frame.operation->what();
-  return readable_name(frame.where.function_name()) + " (" + frame.where.file_name() + ":" +
-         std::to_string(frame.where.line()) + ")";
+  if (frame.is_operation()) return frame.operation().what();
+  const std::source_location place = frame.place();
+  return readable_name(place.function_name()) + " (" + place.file_name() + ":" +
+         std::to_string(place.line()) + ")";
 }
 
 // ---------------------------------------------------------------- steps
@@ -49,24 +50,22 @@ Fiber::~Fiber() = default;
 // True: ended.
 bool Fiber::first_step() noexcept {
   started_ = true;
-  leaf_->fiber = this;
-  if (leaf_->self) {
-    drive();
-    return ended_;
-  }
+  if (!leaf_->is_operation()) return run_from(*leaf_);
+  OperationBase& operation = leaf_->operation();
+  operation.fiber = this;
   try {
-    if (leaf_->operation->ready()) return true;
-    leaf_->operation->suspend();
+    if (operation.ready()) return true;
+    operation.suspend();
     return false;
   } catch (...) {
-    leaf_->operation->fail(std::current_exception());
+    operation.fail(std::current_exception());
     return true;
   }
 }
 
 Frame& Fiber::root() const noexcept {
   Frame* frame = leaf_;
-  while (frame->parent) frame = frame->parent;
+  while (Frame* const parent = frame->parent()) frame = parent;
   return *frame;
 }
 
@@ -148,7 +147,8 @@ void Fiber::set_name(std::string name) {
 std::vector<std::string> Fiber::stack() const {
   std::vector<std::string> lines;
   if (ended_ || state_.done()) return lines;  // the frames are gone
-  for (const Frame* frame = leaf_; frame; frame = frame->parent) {
+  const Frame* const leaf = execution.fiber == this ? execution.leaf : leaf_;
+  for (const Frame* frame = leaf; frame; frame = frame->parent()) {
     lines.push_back(describe_frame(*frame));
   }
   std::ranges::reverse(lines);

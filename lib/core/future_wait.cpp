@@ -7,7 +7,7 @@
 namespace plait::detail {
 
 bool FutureWait::suspend(Frame& frame) noexcept {
-  fiber_ = frame.fiber;
+  fiber_ = execution.fiber;
   if (state_.owner() != &fiber_->scheduler() && !may_wait()) return false;
   if (fiber_->cancel_pending() && !wait_in_spite_of_cancellation()) return false;
   if (&state_ == &fiber_->state()) {

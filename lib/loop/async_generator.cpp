@@ -34,8 +34,7 @@ bool AsyncGeneratorState::begin(const char* who) {
 }
 
 Frame& AsyncGeneratorState::body_in(Frame& parent) noexcept {
-  body_->parent = &parent;
-  body_->fiber = parent.fiber;
+  body_->await_by(parent);
   return *body_;
 }
 

@@ -170,6 +170,10 @@ void LoopCore::take_task_ids() noexcept {
   next_task_id_ = taken.fetch_add(task_ids_at_once);
 }
 
+TaskBase* LoopCore::current_task() const noexcept {
+  return static_cast<TaskBase*>(execution.fiber);
+}
+
 void LoopCore::add_task(TaskBase& task) noexcept {
   task.next_ = tasks_;
   if (tasks_) tasks_->previous_ = &task;

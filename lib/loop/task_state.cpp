@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <new>
+#include <utility>
 
 #include <plait/core/cancelled_error.hpp>
 
@@ -32,6 +33,14 @@ class CancelRequest final : public Runnable {
 };
 
 }  // namespace
+
+// The first step of an eager task, inside of another one's.
+bool TaskBase::step_on_top() noexcept {
+  const Execution below = std::exchange(execution, {});
+  const bool ended = step_in_loop();
+  execution = below;
+  return ended;
+}
 
 bool TaskBase::request_cancel(std::string_view message) noexcept {
   if (running_loop != state().owner() && !in_own_thread()) return post_cancel(message);

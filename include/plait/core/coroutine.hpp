@@ -48,7 +48,7 @@ class CoroutineBody : public TypedFrame<T> {
   static void* operator new(std::size_t size) { return allocate_frame(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
 
-  using TypedFrame<T>::TypedFrame;
+  CoroutineBody() noexcept : TypedFrame<T>(std::source_location()) {}
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
   auto final_suspend() const noexcept { return EndAwaiter(); }
@@ -61,7 +61,7 @@ class CoroutineBody : public TypedFrame<T> {
         requires { std::forward<A>(awaitable).operator co_await(); },
         "co_await takes a plait Coroutine, Task or Future, or what has an operator "
         "co_await that returns the awaiter of one");
-    this->where = here;
+    this->set_place(here);
     return std::forward<A>(awaitable).operator co_await();
   }
 
@@ -70,12 +70,13 @@ class CoroutineBody : public TypedFrame<T> {
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
+      static_assert(alignof(Promise) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                    "a coroutine's result is over-aligned: return a std::unique_ptr to it instead");
       Promise& promise = ended.promise();
-      if (!promise.parent) {
-        promise.fiber->root_ended(promise);
-      } else if (promise.fiber->may_transfer_to(*promise.parent)) [[likely]] {
-        return promise.parent->self;
-      }
+      if (Frame* const parent = promise.parent()) [[likely]]
+        return transfer_to(*parent);
+      execution.leaf = &promise;
+      execution.ended = true;
       return std::noop_coroutine();
     }
     void await_resume() const noexcept {}
@@ -85,12 +86,9 @@ class CoroutineBody : public TypedFrame<T> {
 template <class T>
 class CoroutinePromise final : public CoroutineBody<T> {
  public:
-  CoroutinePromise() noexcept
-      : CoroutineBody<T>(std::coroutine_handle<CoroutinePromise>::from_promise(*this), {}) {}
-
   Coroutine<T> get_return_object(
       std::source_location start = std::source_location::current()) noexcept {
-    this->where = start;
+    this->set_place(start);
     return Coroutine<T>(*this);
   }
   template <class V = T>
@@ -103,9 +101,6 @@ class CoroutinePromise final : public CoroutineBody<T> {
 template <>
 class CoroutinePromise<void> final : public CoroutineBody<void> {
  public:
-  CoroutinePromise() noexcept
-      : CoroutineBody<void>(std::coroutine_handle<CoroutinePromise>::from_promise(*this), {}) {}
-
   Coroutine<void> get_return_object(
       std::source_location start = std::source_location::current()) noexcept;
   void return_void() const noexcept {}
@@ -116,23 +111,17 @@ template <class T>
 class CoroutineAwaiter {
  public:
   explicit CoroutineAwaiter(TypedFrame<T>& child) noexcept : child_(child) {
-    child.parent = &child;  // until it is known who awaits: it counts as used
+    child.mark_as_root();  // until it is known who awaits: it counts as used
   }
   CoroutineAwaiter(CoroutineAwaiter&&) = delete;
 
-  bool await_ready() const { return !child_.self && child_.operation->ready(); }
+  bool await_ready() const { return child_.is_operation() && child_.operation().ready(); }
   template <std::derived_from<Frame> Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) const noexcept {
-    Frame& parent = awaiting.promise();
-    Fiber& fiber = *parent.fiber;
-    child_.parent = &parent;
-    child_.fiber = &fiber;
-    if (child_.self) {
-      if (fiber.may_transfer_to(child_)) [[likely]]
-        return child_.self;
-    } else {
-      child_.operation->suspend();
-    }
+    child_.await_by(awaiting.promise());
+    if (!child_.is_operation()) return transfer_to(child_);
+    child_.operation().fiber = execution.fiber;
+    child_.operation().suspend();
     return std::noop_coroutine();
   }
   T await_resume() const { return child_.result.take(); }
@@ -196,7 +185,7 @@ namespace detail {
 
 inline Coroutine<void> CoroutinePromise<void>::get_return_object(
     std::source_location start) noexcept {
-  where = start;
+  set_place(start);
   return Coroutine<void>(*this);
 }
 

@@ -21,7 +21,8 @@ template <class T>
 class PromiseState : public ValueState<T> {
  public:
   /// `owner` is null but for a loop's promise.
-  explicit PromiseState(JobOwner* owner = nullptr) : ValueState<T>(owner, 1) {}
+  explicit PromiseState(JobOwner* owner = nullptr, std::uint32_t flags = 0)
+      : ValueState<T>(owner, 1, flags) {}
 
   // How many Promise handles there are. Each adds and subtracts itself, with the default order; who
   // subtracts the last one fails the future if nobody has ended it.

@@ -17,9 +17,7 @@ namespace plait::detail {
 template <class T>
 class ShieldState final : public ValueState<T>, public WatchList {
  public:
-  explicit ShieldState(LoopCore& core) : ValueState<T>(&core, 2), WatchList(core) {
-    this->mark_of_loop();
-  }
+  explicit ShieldState(LoopCore& core) : ValueState<T>(&core, 2, of_loop), WatchList(core) {}
   void begin(StateRef<FutureState> inner) {
     set_state(watch_[0], std::move(inner), "shield()");
     start(watch_);

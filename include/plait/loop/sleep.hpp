@@ -21,10 +21,15 @@ namespace plait::aio {
 ///
 /// **Python:** as there. **Threads:** a coroutine on a loop. **Cancellation:** at once.
 Coroutine<> sleep(Duration delay);
-/// As above, for a delay in floating point. @throws std::invalid_argument for not-a-number
-template <std::floating_point Rep, class Period>
+/// As above, for any other unit; more than a Duration can hold is its end. @throws
+/// std::invalid_argument for not-a-number
+template <class Rep, class Period>
 Coroutine<> sleep(std::chrono::duration<Rep, Period> delay) {
-  return sleep(plait::detail::checked_delay(delay));
+  if constexpr (std::floating_point<Rep>) {
+    return sleep(plait::detail::checked_delay(delay));
+  } else {
+    return sleep(plait::detail::clamp_duration(delay));
+  }
 }
 /// As sleep(), and gives `value`.
 template <class T>

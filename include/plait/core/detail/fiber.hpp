@@ -1,4 +1,4 @@
-// A chain of awaits that is run as one: what a task of a loop drives, and a coroutine on a pool.
+// A chain of awaits that is run as one: what a task of a loop drives.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <plait/core/detail/execution.hpp>
 #include <plait/core/detail/frame.hpp>
 #include <plait/core/detail/scheduler.hpp>
 
@@ -29,7 +30,9 @@ class Fiber {
   /// A fiber whose first step starts `root`, which it owns from now on. `id` makes its name, if it
   /// is given no other.
   Fiber(FutureState& state, Frame& root, std::uint32_t id) noexcept
-      : state_(state), leaf_(&root), id_(id) {}
+      : state_(state), leaf_(&root), id_(id) {
+    root.mark_as_root();
+  }
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
@@ -55,22 +58,12 @@ class Fiber {
   }
   /// As wake(), from a thread that may be another.
   void wake_from_any_thread() noexcept { scheduler().post(state_); }
-  /// `next` runs from now on. False once in a while: then step() goes on with it. Without this,
-  /// compilers that do not turn every transfer into a jump would exhaust the stack.
-  bool may_transfer_to(Frame& next) noexcept {
-    leaf_ = &next;
-    return --transfers_left_ > 0;
-  }
-  /// Runs in: the root frame's end.
-  void root_ended(Frame& root) noexcept {
-    leaf_ = &root;
-    ended_ = true;
-  }
 
   // -- for the owner, in its thread
-  /// Runs the chain until it waits or has ended; true: ended, and leaf() is its root.
+  /// Runs the chain, which is execution.fiber, until it waits or has ended; true: ended, and leaf()
+  /// is its root.
   bool step() noexcept;
-  /// The frame that runs or waits; once ended, the root.
+  /// The frame that waits, or was the last one to do so; once ended, the root.
   Frame& leaf() const noexcept { return *leaf_; }
   Frame& root() const noexcept;
   /// False: the first step is still to come.
@@ -81,10 +74,10 @@ class Fiber {
   Scheduler& scheduler() const noexcept { return static_cast<Scheduler&>(*state_.owner()); }
   /// Before its frames are destroyed unfinished: nothing reaches what it waited for any more.
   Frame& give_frames_up() noexcept {
-    Frame& root = this->root();
+    leaf_ = &root();
     unsuspend();
-    root_ended(root);
-    return root;
+    ended_ = true;
+    return *leaf_;
   }
   /// See Suspension::detach(). A fiber that is awake is in its owner's queue.
   bool detach() noexcept { return !suspended_on_ || (!awake_ && suspended_on_->detach()); }
@@ -118,18 +111,16 @@ class Fiber {
     std::string name;
     std::string cancel_message;
   };
-  static constexpr std::uint8_t most_transfers = 128;
 
   void deliver_cancellation() noexcept;
   bool first_step() noexcept;
-  void drive() noexcept;
+  bool run_from(Frame& leaf) noexcept;
   void set_cancel_message(std::string_view message) noexcept;
 
   FutureState& state_;
   Frame* leaf_;
   Suspension* suspended_on_ = nullptr;  // null: runs, or was never started
   std::uint16_t cancel_requests_ = 0;
-  std::uint8_t transfers_left_ = most_transfers;  // 0: leaf_ is to be resumed before step() returns
   // Bytes, not bits: a load of several bits just after a store of one would stall.
   bool started_ = false;
   bool granted_ = false;  // what it waits for is to be told that it resumes
@@ -154,19 +145,15 @@ inline bool Fiber::step() noexcept {
   } else if (granted) {
     on->accept();
   }
-  if (!leaf_->self) {  // an operation has ended: its result is taken by who awaits it
-    if (!leaf_->parent) return true;
-    leaf_ = leaf_->parent;
-  }
-  drive();
-  return ended_;
+  if (!leaf_->is_operation()) return run_from(*leaf_);
+  Frame* const awaiting = leaf_->parent();  // who takes the operation's result
+  return !awaiting || run_from(*awaiting);
 }
 
-inline void Fiber::drive() noexcept {
-  do {
-    transfers_left_ = most_transfers;
-    leaf_->self.resume();
-  } while (transfers_left_ == 0);
+inline bool Fiber::run_from(Frame& leaf) noexcept {
+  ended_ = drive(leaf);
+  if (ended_) leaf_ = execution.leaf;
+  return ended_;
 }
 
 }  // namespace plait::detail

@@ -1,9 +1,10 @@
 // One level of a chain of awaits: a coroutine's frame, or an operation that needs no body.
 #pragma once
 
+#include <bit>
 #include <coroutine>
+#include <cstdint>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -49,24 +50,57 @@ class Suspension {
 class OperationBase;
 
 /// One level of a chain of awaits. Levels below are suspended until this one has ended.
+///
+/// Two words, as every coroutine that sleeps keeps them: who awaits it, and what it is.
 class Frame {
  public:
-  /// A coroutine whose body starts at `start`.
-  Frame(std::coroutine_handle<> coroutine, std::source_location start) noexcept
-      : self(coroutine), where(start) {}
+  /// A coroutine whose body starts at `start`. The frame is the first part of its promise.
+  explicit Frame(std::source_location start) noexcept { set_place(start); }
   /// An operation.
-  explicit Frame(OperationBase& op) noexcept : operation(&op) {}
+  explicit Frame(OperationBase& op) noexcept
+      // SAFETY: a word to be marked; operation() takes the mark off again.
+      : what_(reinterpret_cast<std::uintptr_t>(&op) | operation_mark) {}
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
 
-  /// True once it was awaited or started.
-  bool used() const noexcept { return fiber || parent; }
+  // -- what it is
+  bool is_operation() const noexcept { return (what_ & operation_mark) != 0; }
+  /// What an operation does.
+  OperationBase& operation() const noexcept {
+    // SAFETY: the constructor's pointer, but for the mark.
+    return *reinterpret_cast<OperationBase*>(what_ - operation_mark);
+  }
+  /// Resumes a coroutine.
+  std::coroutine_handle<> self() noexcept {
+    // SAFETY: the frame is the first part of the promise, and lies where any promise does that
+    // needs no more than a coroutine's usual alignment, see CoroutineBody.
+    return std::coroutine_handle<Frame>::from_promise(*this);
+  }
+  /// Of a coroutine: its last await, before that its start.
+  std::source_location place() const noexcept { return std::bit_cast<std::source_location>(what_); }
+  void set_place(std::source_location place) noexcept {
+    what_ = std::bit_cast<std::uintptr_t>(place);  // a pointer to static data, hence even
+  }
 
-  const std::coroutine_handle<> self{};  ///< null: an operation
-  Frame* parent = nullptr;               ///< who awaits this one; null: nobody, or a fiber's root
-  Fiber* fiber = nullptr;                ///< whose chain it is in; null: not started
-  union {
-    std::source_location where;  ///< of a coroutine: its last await, before that its start
-    OperationBase* operation;    ///< of an operation: what it does
-  };
+  // -- who awaits it
+  /// False: it was neither awaited nor started.
+  bool used() const noexcept { return awaited_by_ != unused; }
+  /// Null: nobody awaits it, it is a root.
+  Frame* parent() const noexcept {
+    // SAFETY: await_by()'s pointer, or one of the marks.
+    return awaited_by_ > root ? reinterpret_cast<Frame*>(awaited_by_) : nullptr;
+  }
+  // SAFETY: a word that parent() turns back.
+  // SAFETY: a word that parent() turns back.
+  void await_by(Frame& parent) noexcept { awaited_by_ = reinterpret_cast<std::uintptr_t>(&parent); }
+  void mark_as_root() noexcept { awaited_by_ = root; }
+
+ private:
+  static constexpr std::uintptr_t operation_mark = 1;  // no object has an odd address
+  static constexpr std::uintptr_t unused = 0, root = 1;
+
+  std::uintptr_t awaited_by_ = unused;
+  std::uintptr_t what_;
 };
 
 /// Destroys a frame that is not running, and with it what it has awaited.
@@ -130,10 +164,12 @@ class OperationBase : public Suspension {
  public:
   /// Runs in: the thread that awaits. True: ended at once, without suspending the fiber.
   virtual bool ready() { return false; }
-  /// Runs in: as above, the frame's fiber is set. Suspends the fiber and arranges for its wake-up.
+  /// Runs in: as above, `fiber` is set. Suspends the fiber and arranges for its wake-up.
   virtual void suspend() noexcept = 0;
 
   virtual ~OperationBase() = default;
+
+  Fiber* fiber = nullptr;  ///< who waits; null: not started
 };
 
 /// What sleep(), Lock::acquire(), Queue::get() and their like are made of.
@@ -150,10 +186,10 @@ class Operation : public TypedFrame<T>, public OperationBase {
 // Implementation
 
 inline void destroy_frame(Frame& frame) noexcept {
-  if (frame.self) {
-    frame.self.destroy();
+  if (frame.is_operation()) {
+    delete &frame.operation();
   } else {
-    delete frame.operation;
+    frame.self().destroy();
   }
 }
 

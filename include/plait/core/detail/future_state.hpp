@@ -74,7 +74,10 @@ class JobOwner {
 class FutureState : public Runnable {
  public:
   /// A pending state with `references` handles; `owner` is null for a promise's.
-  FutureState(JobOwner* owner, std::uint32_t references) : word_(references), owner_(owner) {}
+  /// `flags` are those that it has for good: of_loop says that a wait for it asks the owner first,
+  /// whatever the timeout, and that done-callbacks run in the owner's thread.
+  FutureState(JobOwner* owner, std::uint32_t references, std::uint32_t flags = 0)
+      : word_(references, flags), owner_(owner) {}
   FutureState(const FutureState&) = delete;
   FutureState& operator=(const FutureState&) = delete;
 
@@ -138,10 +141,6 @@ class FutureState : public Runnable {
 
   /// Runs in: the owner, before the job is queued. What it means is the owner's business.
   void mark_counted() noexcept { word_.set(counted); }
-
-  /// Runs in: the owner, before anybody else knows the state. From then on a wait for it asks the
-  /// owner first, whatever the timeout, and done-callbacks run in the owner's thread.
-  void mark_of_loop() noexcept { word_.set_unshared(of_loop); }
 
   /// The queue that holds a job links jobs only.
   FutureState* next_job() const noexcept { return static_cast<FutureState*>(next_runnable); }

@@ -90,8 +90,8 @@ class StateSnapshot {
 class StateWord {
  public:
   /// A pending state that `references` handles share.
-  explicit StateWord(std::uint32_t references)
-      : bits_(std::uint64_t{references} * StateSnapshot::one_reference) {}
+  explicit StateWord(std::uint32_t references, std::uint32_t flags = 0)
+      : bits_(std::uint64_t{references} * StateSnapshot::one_reference | flags) {}
 
   /// A reading that happens after whatever the thread that wrote it did before.
   StateSnapshot load() const { return StateSnapshot(bits_.load()); }
@@ -106,13 +106,6 @@ class StateWord {
 
   /// Sets a flag, whatever the phase.
   void set(Flag flag) { bits_.fetch_or(flag); }
-
-  /// As above, while no other thread can reach the word: no read-modify-write.
-  void set_unshared(Flag flag) {
-    // Relaxed: whoever passes the state on to another thread publishes this, too.
-    const auto bits = bits_.load(std::memory_order_relaxed);
-    bits_.store(bits | flag, std::memory_order_relaxed);
-  }
 
   /// One more handle.
   void add_reference() { bits_.fetch_add(StateSnapshot::one_reference); }

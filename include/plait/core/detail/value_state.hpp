@@ -44,7 +44,8 @@ class ValueState : public FutureState {
   using Stored = detail::Stored<T>;
 
   /// A pending state without a value; see FutureState.
-  ValueState(JobOwner* owner, std::uint32_t references) : FutureState(owner, references) {}
+  ValueState(JobOwner* owner, std::uint32_t references, std::uint32_t flags = 0)
+      : FutureState(owner, references, flags) {}
 
   /// The value of a state that is finished without error.
   Stored& value() noexcept { return room_.value; }

@@ -93,9 +93,7 @@ class AsyncGeneratorStep {
     bool await_ready() const noexcept { return false; }
     template <std::derived_from<Frame> Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-      Frame& body = state_.body_in(awaiting.promise());
-      if (body.fiber->may_transfer_to(body)) return body.self;
-      return std::noop_coroutine();
+      return transfer_to(state_.body_in(awaiting.promise()));
     }
     void await_resume() {
       resumed_ = true;
@@ -132,13 +130,11 @@ class TypedAsyncGeneratorState final : public AsyncGeneratorState,
 template <class T>
 class AsyncGeneratorPromise final : public CoroutineBody<void> {
  public:
-  AsyncGeneratorPromise()
-      : CoroutineBody(std::coroutine_handle<AsyncGeneratorPromise>::from_promise(*this), {}),
-        state_(*new TypedAsyncGeneratorState<T>(*this)) {}
+  AsyncGeneratorPromise() : state_(*new TypedAsyncGeneratorState<T>(*this)) {}
 
   aio::AsyncGenerator<T> get_return_object(
       std::source_location start = std::source_location::current()) noexcept {
-    this->where = start;
+    this->set_place(start);
     return aio::AsyncGenerator<T>(state_);
   }
   void return_void() const noexcept {}
@@ -160,9 +156,7 @@ class AsyncGeneratorPromise final : public CoroutineBody<void> {
     std::coroutine_handle<> await_suspend(
         std::coroutine_handle<AsyncGeneratorPromise> body) const noexcept {
       state_.body_yields();
-      Frame& parent = *body.promise().parent;
-      if (parent.fiber->may_transfer_to(parent)) return parent.self;
-      return std::noop_coroutine();
+      return transfer_to(*body.promise().parent());
     }
     void await_resume() const { state_.throw_incoming(); }
 

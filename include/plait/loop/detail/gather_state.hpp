@@ -81,9 +81,7 @@ class GatherState : public ValueState<R>, public GatherBase {
  protected:
   template <class... Size>
   GatherState(LoopCore& core, bool catches, Size... size)
-      : ValueState<R>(&core, 2), GatherBase(core, *this, catches), children_(size...) {
-    this->mark_of_loop();
-  }
+      : ValueState<R>(&core, 2, of_loop), GatherBase(core, *this, catches), children_(size...) {}
   ~GatherState() override = default;
 
   Children children_;  // const after construction

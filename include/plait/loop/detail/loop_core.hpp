@@ -104,8 +104,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   TaskBase* first_task() const noexcept { return tasks_; }
   /// The next in the list of those that are not done; null: `task` is the last.
   static TaskBase* next_task(const TaskBase& task) noexcept;
-  TaskBase* current_task() const noexcept { return current_task_; }
-  TaskBase* set_current_task(TaskBase* task) noexcept { return std::exchange(current_task_, task); }
+  /// The one that runs now; null: a callback does.
+  TaskBase* current_task() const noexcept;
 
   // -- async generators that were started and have not ended
   void add_generator(AsyncGeneratorState& generator) noexcept;
@@ -176,9 +176,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   bool interrupted_ = false;
   bool closed_ = false;
   bool debug_ = false;
-  bool generators_shut_down_ = false;  // who starts one now is warned
-  TaskBase* tasks_ = nullptr;          // all that are not done, newest first
-  TaskBase* current_task_ = nullptr;
+  bool generators_shut_down_ = false;          // who starts one now is warned
+  TaskBase* tasks_ = nullptr;                  // all that are not done, newest first
   AsyncGeneratorState* generators_ = nullptr;  // newest first
   std::unique_ptr<Selector> selector_;         // null until somebody needs descriptors
 

@@ -14,9 +14,7 @@ template <class T>
 class LoopPromiseState final : public PromiseState<T> {
  public:
   explicit LoopPromiseState(std::shared_ptr<LoopCore> core) noexcept
-      : PromiseState<T>(core.get()), core_(std::move(core)) {
-    this->mark_of_loop();
-  }
+      : PromiseState<T>(core.get(), of_loop), core_(std::move(core)) {}
   std::string describe() const override { return "a loop's future"; }
 
  private:

@@ -36,6 +36,7 @@ class TaskBase : public Fiber {
  private:
   friend class LoopCore;
 
+  bool step_on_top() noexcept;
   bool in_own_thread() noexcept;
   bool post_cancel(std::string_view message) noexcept;
   bool cancel_here(std::string_view message) noexcept;
@@ -46,11 +47,12 @@ class TaskBase : public Fiber {
 };
 
 inline bool TaskBase::step_in_loop() noexcept {
-  LoopCore& loop = core();
-  TaskBase* const outer = loop.set_current_task(this);
+  if (execution.fiber) [[unlikely]]
+    return step_on_top();
+  execution.fiber = this;
   const ContextScope scope(context_);
   const bool ended = step();
-  loop.set_current_task(outer);
+  execution.fiber = nullptr;
   return ended;
 }
 
@@ -62,8 +64,7 @@ class TaskState final : public ValueState<T>, public TaskBase, public Recycled<T
 
   /// Two references: the loop's and the first handle's.
   TaskState(LoopCore& core, TypedFrame<T>& root) noexcept
-      : ValueState<T>(&core, 2), TaskBase(*this, root, core.next_task_id()) {
-    this->mark_of_loop();
+      : ValueState<T>(&core, 2, of_loop), TaskBase(*this, root, core.next_task_id()) {
     core.add_task(*this);
   }
 
