@@ -28,3 +28,6 @@
 #include <plait/loop/task_group.hpp>
 #include <plait/loop/timeout.hpp>
 #include <plait/loop/wait.hpp>
+
+// The border to threads, pools and other libraries
+#include <plait/bridge/fork_join.hpp>

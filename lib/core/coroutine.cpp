@@ -20,4 +20,11 @@ void throw_no_coroutine() {
       "once, call its function again for another one");
 }
 
+void throw_needs_loop(const OperationBase& operation) {
+  throw RuntimeError("no running event loop: " + operation.what() +
+                     " waits on a loop, and this coroutine runs on an executor. There it can await "
+                     "coroutines, futures, fork_join() and gather(); for the rest give it to a "
+                     "loop by create_task() or run_coroutine_threadsafe()");
+}
+
 }  // namespace plait::detail

@@ -231,23 +231,49 @@ bool FutureState::wait_until(Deadline deadline) {
   FutureState* const self = this;
   if (seen.has(of_loop)) check_wait({&self, 1});
   if (deadline && *deadline <= Clock::now()) return false;
-  if (owner_ && owner_ == working_thread.owner && owner_->help(*this)) return true;
-  return sleep_until(deadline);
+  return worker_helps() || sleep_until(deadline);
+}
+
+// True: done. What is queued of a coroutine from here on sets the flag again.
+bool FutureState::worker_helps() {
+  if (!owner_ || owner_ != working_thread.owner) return false;
+  if (snapshot().has(strand_ready)) word_.clear(strand_ready);
+  return owner_->help(*this);
 }
 
 bool FutureState::sleep_until(Deadline deadline) {
+  while (sleep(deadline)) {
+    if (done() || worker_helps()) return true;
+  }
+  return done();
+}
+
+// False: the deadline has passed.
+bool FutureState::sleep(Deadline deadline) {
   static thread_local AdaptiveSpin spin;
-  if (spin.until([this] { return done(); })) return true;
+  const bool helper = owner_ && owner_ == working_thread.owner;
+  const auto awake = [&](StateSnapshot seen) {
+    return seen.done() || (helper && seen.has(strand_ready));
+  };
+  if (spin.until([&] { return awake(word_.load()); })) return true;
   FutureState* const self = this;
   check_wait({&self, 1});
   const BlockedThread blocked({&self, 1}, deadline);
-  for (auto seen = word_.load(); !seen.done(); seen = word_.load()) {
+  bool in_time = true;
+  for (auto seen = word_.load(); in_time && !awake(seen); seen = word_.load()) {
     if (!seen.has(has_sleepers) && !word_.replace(seen, seen.with(has_sleepers))) continue;
     const auto expected = static_cast<std::uint32_t>(seen.with(has_sleepers).bits());
-    if (!futex_wait(word_.futex_address(), expected, deadline)) break;
+    in_time = futex_wait(word_.futex_address(), expected, deadline);
   }
   spin.woke();
-  return done();
+  return in_time;
 }
+
+void FutureState::part_queued() noexcept {
+  word_.set(strand_ready);
+  if (snapshot().has(has_sleepers)) futex_wake(word_.futex_address(), INT_MAX);
+}
+
+StateRef<FutureState> FutureState::queued_part() noexcept { return {}; }
 
 }  // namespace plait::detail

@@ -26,6 +26,9 @@ class IdleWorkers {
   /// Wakes all; for a change that is no job, such as shutdown.
   void notify_all();
 
+  /// Runs in: any thread. Whether somebody sleeps.
+  bool any_sleeping() const noexcept { return counts_.load() >= one_sleeping; }
+
   /// Runs in: an active worker. Makes it searching; false: enough others do.
   bool begin_search();
   /// Runs in: a searching worker. Makes it active. True: it was the last one searching, so if there

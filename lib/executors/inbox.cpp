@@ -53,7 +53,7 @@ FutureState* Inbox::pop_ready() {
   return job;
 }
 
-bool Inbox::refill(WorkStealingDeque& own, std::size_t limit) {
+bool Inbox::refill(JobDeque& own, std::size_t limit) {
   if (empty()) return false;
   own.reserve(limit);
   MutexLock lock(mutex_);

@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "core/mutex.hpp"
-#include "executors/work_stealing_deque.hpp"
+#include "executors/job_deque.hpp"
 
 namespace plait::detail {
 
@@ -24,7 +24,7 @@ class Inbox {
   bool push(FutureState& job) noexcept;
   /// Runs in: a worker. Moves up to `limit` of the oldest jobs to the newest end of `own`. False:
   /// there is nothing.
-  bool refill(WorkStealingDeque& own, std::size_t limit);
+  bool refill(JobDeque& own, std::size_t limit);
   /// Runs in: a worker that ends. Puts a job back, even when closed.
   void put_back(FutureState& job);
   /// Runs in: any thread. The oldest job; null: there is none.

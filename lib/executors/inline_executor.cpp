@@ -18,12 +18,13 @@ class InlineCore final : public detail::ExecutorCore {
     }
     if (closed_) throw RuntimeError("cannot schedule new futures after shutdown");
     job->start();
-    job->end(job->invoke());
+    const auto phase = job->invoke();
+    if (phase != detail::Phase::running) job->end(phase);  // else a coroutine that waits
   }
   void shutdown(ShutdownOptions) override { closed_ = true; }
   std::size_t parallelism() const noexcept override { return 1; }
 
-  // Every job is done before anybody but itself can have its future.
+  // Every job is done before anybody but itself can have its future, unless it is a coroutine.
   bool help(detail::FutureState& job) override { return job.done(); }
   void check_wait(const detail::FutureState&) const override {}
   void job_cancelled(detail::FutureState&) noexcept override {}
@@ -32,6 +33,15 @@ class InlineCore final : public detail::ExecutorCore {
   std::size_t worker_limit() const noexcept override {
     return std::numeric_limits<std::size_t>::max();
   }
+
+  // A coroutine goes on in the thread that ends what it waits for.
+  bool resume(detail::FutureState&) noexcept override { return false; }
+  detail::ForkQueue* fork_queue() noexcept override { return nullptr; }
+  void call_helpers() noexcept override {}
+  void enter(detail::FutureState&) noexcept override {}
+  void leave(detail::FutureState&) noexcept override {}
+  void coroutine_started() noexcept override {}
+  void coroutine_ended() noexcept override {}
 
  private:
   // Set once by shutdown(), read by submit(), in any thread.

@@ -47,6 +47,15 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   void interruption_over() noexcept override;
   std::size_t worker_limit() const noexcept override { return max_workers_; }
 
+  // -- for its coroutines: see CoroutineHost
+  bool resume(FutureState& strand) noexcept override;
+  ForkQueue* fork_queue() noexcept override;
+  void call_helpers() noexcept override;
+  void enter(FutureState& job) noexcept override;
+  void leave(FutureState& job) noexcept override;
+  void coroutine_started() noexcept override { ++coroutines_; }
+  void coroutine_ended() noexcept override;
+
   // -- for its workers
   Inbox& inbox() noexcept { return inbox_; }
   PriorityLanes& lanes() noexcept { return lanes_; }
@@ -54,10 +63,16 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   bool initialize_worker();
   FutureState* steal_for(const Worker& thief);
   bool has_jobs() const noexcept;
+  Frame* take_fork(Worker& taker) noexcept;
+  bool has_forks() const noexcept;
+  bool has_work() const noexcept { return has_jobs() || has_forks(); }
+  bool runs_coroutines() const noexcept { return coroutines_ > 0; }
+  void want_helpers() noexcept { helpers_wanted_ = true; }
+  const std::atomic<bool>& helpers_wanted() const noexcept { return helpers_wanted_; }
   bool sealed() const noexcept { return sealed_; }
   bool exiting() const noexcept { return exiting_; }
   bool wants_workers_to_end() const noexcept {
-    return sealed_ || exiting_ || num_threads_ > max_workers_;
+    return (sealed_ && !runs_coroutines()) || exiting_ || num_threads_ > max_workers_;
   }
   std::span<Worker* const> workers() const noexcept { return workers_.view(); }
   FutureState* take_any();
@@ -92,6 +107,8 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   std::size_t busy_workers() const noexcept;
   void join_ended_workers();
   void start_worker() PLAIT_TSA(requires_capability(mutex_));
+  template <class EndJob>
+  void end_queued(EndJob end_job);
   void cancel_queued();
   void fail_queued(const std::string& reason);
   void join_workers();
@@ -121,6 +138,12 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   // `counted`. Any thread adds and subtracts. A worker subtracts its job before that is seen to be
   // done, so who submits one job after the other meets an idle worker each time.
   std::atomic<std::ptrdiff_t> unfinished_{0};
+  // Coroutines that were started and have not ended: while there are any, workers stay. Any worker
+  // adds and subtracts; read by workers that would end.
+  std::atomic<std::size_t> coroutines_{0};
+  // Somebody sleeps, or a thread could be started, so who forks has to call_helpers(). Set before a
+  // worker sleeps, cleared by call_helpers(), read at every fork; no more than a hint, see there.
+  std::atomic<bool> helpers_wanted_{true};
   // Cancelled jobs that a queue still holds, as Worker::husks_.
   std::atomic<std::ptrdiff_t> cancelled_{0};
 

@@ -1,6 +1,7 @@
 // The engine of ThreadPoolExecutor: shutdown, stop requests, and what happens to the jobs left.
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include <plait/core/errors.hpp>
 
@@ -75,26 +76,40 @@ FutureState* ThreadPool::take_any() {
   return nullptr;
 }
 
-void ThreadPool::cancel_queued() {
+// What has started goes on: its parts come back to the queue.
+template <class EndJob>
+void ThreadPool::end_queued(EndJob end_job) {
+  std::vector<FutureState*> strands;
   while (FutureState* const job = take_any()) {
-    job->cancel();
-    --cancelled_;  // it is in no queue any more, whoever ended it
-    job->release();
+    if (job->snapshot().has(is_strand)) {
+      strands.push_back(job);
+    } else {
+      end_job(*job);
+    }
   }
+  for (FutureState* const strand : strands) resume(*strand);
+}
+
+void ThreadPool::cancel_queued() {
+  end_queued([this](FutureState& job) {
+    job.cancel();
+    --cancelled_;  // it is in no queue any more, whoever ended it
+    job.release();
+  });
 }
 
 void ThreadPool::fail_queued(const std::string& reason) {
-  while (FutureState* const job = take_any()) {
-    if (job->start()) {
+  end_queued([&](FutureState& job) {
+    if (job.start()) {
       room_.release();
-      job->discard();
-      job_ended(*job);
-      job->end(job->store_error(std::make_exception_ptr(BrokenThreadPool(reason))), true);
+      job.discard();
+      job_ended(job);
+      job.end(job.store_error(std::make_exception_ptr(BrokenThreadPool(reason))), true);
     } else {
       --cancelled_;
-      job->release();
+      job.release();
     }
-  }
+  });
 }
 
 // What is queued stays so and nobody is woken: main() must not run into its own end meanwhile.

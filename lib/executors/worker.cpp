@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <plait/core/detail/coroutine_job.hpp>
+
 #include "core/futex.hpp"
 #include "executors/thread_pool.hpp"
 
@@ -18,6 +20,9 @@ constexpr std::uint32_t fairness_interval = 256;
 
 // A job that takes less than this is not worth taking alone.
 constexpr Duration short_job = std::chrono::microseconds(1);
+
+// Longer than any processor takes to make a store visible.
+constexpr Duration nap = std::chrono::milliseconds(1);
 
 thread_local constinit Worker* this_worker = nullptr;
 
@@ -59,6 +64,7 @@ void Worker::main(const std::string& name) {
   pool_.worker_arrived();
   set_thread_name(name);
   this_worker = this;
+  forks_.set_helpers_wanted(pool_.helpers_wanted());
   working_thread.owner = &pool_;
   if (pool_.initialize_worker()) {
     while (FutureState* const job = next()) run_queued(*job);
@@ -83,6 +89,15 @@ void Worker::unpark() noexcept {
   futex_wake(futex_address(), 1);
 }
 
+// True: unpark() was called.
+bool Worker::park_for(Duration time) noexcept {
+  const auto deadline = Clock::now() + time;
+  while (woken_.exchange(0) == 0) {
+    if (!futex_wait(futex_address(), 0, deadline)) return woken_.exchange(0) != 0;
+  }
+  return true;
+}
+
 void Worker::park() noexcept {
   while (woken_.exchange(0) == 0) futex_wait(futex_address(), 0, {});
 }
@@ -96,8 +111,9 @@ void Worker::interrupt_if_running(const FutureState& job) noexcept {
 // Null: the worker is to end.
 FutureState* Worker::next() {
   for (;;) {
+    if (run_fork()) continue;
     if (pool_.retire_surplus()) return nullptr;
-    const bool sealed = pool_.sealed();
+    const bool sealed = pool_.sealed() && !pool_.runs_coroutines();
     if (++started_ % fairness_interval == 0) {
       pool_.inbox().refill(jobs_, 1);
       if (FutureState* const job = pool_.lanes().pop_oldest()) return job;
@@ -109,6 +125,19 @@ FutureState* Worker::next() {
     }
     if (FutureState* const job = search()) return job;
   }
+}
+
+// Of those that are forked, its own newest first, then the oldest of another worker.
+bool Worker::run_fork() {
+  Frame* const frame = pool_.take_fork(*this);
+  if (!frame) return false;
+  CoroutineJob& job = frame->fork()->job();
+  RunFrame top{&job.state(), working_thread.top};
+  working_thread.top = &top;
+  job.run(*frame, frame->fork()->context());
+  working_thread.top = top.below;
+  current_ = nullptr;
+  return true;
 }
 
 FutureState* Worker::find() {
@@ -153,23 +182,29 @@ FutureState* Worker::search() {
   IdleWorkers& idle = pool_.idle();
   FutureState* job = nullptr;
   bool searching = idle.begin_search();
-  if (searching) spin_.until([&] { return (job = find()) || pool_.wants_workers_to_end(); });
-  if (!job) {
+  const auto found = [&] {
+    return (job = find()) || pool_.has_forks() || pool_.wants_workers_to_end();
+  };
+  const bool awake = searching && spin_.until(found);
+  if (!awake) {
     idle.announce_sleep(*this, searching);  // [SLEEP-1]
-    job = find();
-    const bool stay_awake = job || pool_.wants_workers_to_end();
+    pool_.want_helpers();
+    // What was forked just before may not be visible yet: the first sleep is a nap.
+    bool stay_awake = found();
+    const bool woken = !stay_awake && pool_.runs_coroutines() && park_for(nap);
+    if (!stay_awake && !woken) stay_awake = found();
     if (stay_awake && idle.cancel_sleep(*this)) {
       // Submitters may have relied on this worker while it searched.
-      if (searching && job && pool_.has_jobs()) idle.notify_one();
+      if (searching && job && pool_.has_work()) idle.notify_one();
       return job;
     }
-    park();
+    if (!woken) park();
     if (searching) spin_.woke(woken_at_.load());
     searching = true;  // who woke it has counted it
     if (!job) job = find();
   }
   // Submitters rely on a searching worker to see their jobs: the last one passes that duty on.
-  if (searching && idle.end_search() && pool_.has_jobs()) idle.notify_one();
+  if (searching && idle.end_search() && pool_.has_work()) idle.notify_one();
   return job;
 }
 
@@ -200,7 +235,13 @@ bool Worker::run(FutureState& job, bool queued) {
   const bool held_back = below_was_to_stop && take_back_interruption();
   const Phase phase = job.invoke();
   working_thread.top = frame.below;
-  end(job, phase, queued);
+  if (phase == Phase::running) [[unlikely]] {
+    current_ = below;
+    pool_.job_ended(job);
+    if (queued) job.release();
+  } else {
+    end(job, phase, queued);
+  }
   if (held_back || (below && !below_was_to_stop && below->snapshot().has(stop_requested))) {
     thread_.interrupt();
   }
@@ -231,8 +272,27 @@ bool Worker::help(FutureState& job) {
     count_husk(1);
     ++husks_left_;
   }
+  while (const JobRef part = job.queued_part()) {
+    if (run(*part, false)) {
+      count_husk(1);
+      ++husks_left_;
+    }
+  }
   drop_own_husks();
   return job.done();
+}
+
+// ---------------------------------------------------------------- coroutines
+
+void Worker::enter_coroutine(FutureState& job) noexcept {
+  working_thread.top->job = &job;
+  current_ = &job;
+}
+
+// A stop request for the job, which may go on elsewhere, must not reach what runs here next.
+void Worker::leave_coroutine(FutureState& job) noexcept {
+  current_ = nullptr;
+  if (job.snapshot().has(stop_requested)) take_back_interruption();
 }
 
 // Jobs that were run in place stay in the queue, where they keep their memory. Recursion leaves

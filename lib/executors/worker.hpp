@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
+#include <plait/core/detail/fork.hpp>
 #include "core/adaptive_spin.hpp"
 #include "core/wait_graph.hpp"
-#include "executors/work_stealing_deque.hpp"
+#include "executors/job_deque.hpp"
 
 namespace plait::detail {
 
@@ -47,6 +48,11 @@ class Worker {
 
   /// Runs in: any thread. Takes its oldest job; null: there is none.
   FutureState* steal() { return jobs_.steal(); }
+  /// What coroutines fork in its thread; others may steal from it.
+  ForkQueue& forks() noexcept { return forks_; }
+  /// Runs in: the worker, in a job. It runs a strand of `job`, or does so no more.
+  void enter_coroutine(FutureState& job) noexcept;
+  void leave_coroutine(FutureState& job) noexcept;
   /// Runs in: any thread. How many of its jobs are still to be run.
   std::ptrdiff_t queued() const noexcept {
     return static_cast<std::ptrdiff_t>(jobs_.size()) - husks_.load();
@@ -65,6 +71,8 @@ class Worker {
   FutureState* steal_from_held_up();
   bool refill();
   FutureState* search();
+  bool run_fork();
+  bool park_for(Duration time) noexcept;
   void park() noexcept;
   // SAFETY: as StateWord::futex_address(); only the kernel reads through this pointer.
   const std::uint32_t* futex_address() const noexcept {
@@ -78,9 +86,10 @@ class Worker {
 
   ThreadPool& pool_;
   const std::size_t index_;
-  WorkStealingDeque jobs_;  // see there
-  boost::thread thread_;    // written by start(); read by who interrupts; ended by join()
-  AdaptiveSpin spin_;       // the worker's own
+  JobDeque jobs_;
+  ForkQueue forks_;
+  boost::thread thread_;  // written by start(); read by who interrupts; ended by join()
+  AdaptiveSpin spin_;     // the worker's own
   // The worker's own: what the others ran when it looked last, and how it takes from the inbox.
   std::vector<const FutureState*> seen_;
   Clock::time_point refilled_at_;

@@ -45,6 +45,7 @@ class SleepOperation final : public Operation<void>, public Timer, public Recycl
   void run() noexcept override { fiber->wake(); }
   std::string describe() const override { return "timer of " + fiber->name(); }
   std::string what() const override {
+    if (!armed()) return "sleep()";
     const std::chrono::duration<double> left = when() - core().time();
     return "sleep() for another " + std::to_string(left.count()) + " s";
   }

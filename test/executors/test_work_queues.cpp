@@ -9,8 +9,8 @@
 
 #include "../support/process_probe.hpp"
 #include "executors/inbox.hpp"
+#include "executors/job_deque.hpp"
 #include "executors/priority_lanes.hpp"
-#include "executors/work_stealing_deque.hpp"
 
 namespace plait::test {
 namespace {
@@ -36,7 +36,7 @@ TEST_SUITE_BEGIN("executors/work_queues");
 TEST_CASE("WorkStealingDeque: the owner takes the newest, thieves the oldest, also after growing") {
   constexpr std::size_t count = 1000;
   std::deque<Token> tokens(count);
-  detail::WorkStealingDeque jobs;
+  detail::JobDeque jobs;
   for (auto& token : tokens) jobs.push(&token);
   CHECK(jobs.size() == count);
   for (std::size_t i = 0; i < count / 2; ++i) {
@@ -51,7 +51,7 @@ TEST_CASE("WorkStealingDeque: the owner takes the newest, thieves the oldest, al
 TEST_CASE("WorkStealingDeque: owner and two thieves share out 200,000 jobs, each once") {
   constexpr int rounds = 200;
   std::deque<Token> tokens(1000 * rounds);
-  detail::WorkStealingDeque jobs;
+  detail::JobDeque jobs;
   std::atomic<int> taken = 0;
   const int all = static_cast<int>(tokens.size());
   const auto thieve = [&] {
@@ -72,7 +72,7 @@ TEST_CASE("WorkStealingDeque: owner and two thieves share out 200,000 jobs, each
 TEST_CASE("Inbox: gives jobs in the order of arrival, and in batches to a worker's own queue") {
   std::deque<Token> tokens(500);
   detail::Inbox inbox;
-  detail::WorkStealingDeque own;
+  detail::JobDeque own;
   for (auto& token : tokens) CHECK(inbox.push(token));
   CHECK(inbox.size() == 500);
   for (auto& token : tokens) {
@@ -107,7 +107,7 @@ TEST_CASE("Inbox: two submitters and two workers pass 100,000 jobs on, each once
     for (auto i = next++; i < tokens.size(); i = next++) inbox.push(tokens[i]);
   };
   const auto work = [&] {
-    detail::WorkStealingDeque own;
+    detail::JobDeque own;
     while (taken < 100'000) {
       if (own.size() == 0) inbox.refill(own, 2);
       taken += take(own.steal());

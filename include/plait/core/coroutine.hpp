@@ -8,8 +8,9 @@
 #include <type_traits>
 #include <utility>
 
+#include <plait/core/detail/execution.hpp>
 #include <plait/core/detail/fiber.hpp>
-#include <plait/core/detail/value_state.hpp>
+#include <plait/core/detail/fork.hpp>
 
 namespace plait {
 
@@ -30,9 +31,16 @@ void report_never_awaited(const Frame& frame) noexcept;
 /// Throws InvalidStateError: a Coroutine that was moved from was awaited or started.
 [[noreturn]] void throw_no_coroutine();
 
+/// Throws RuntimeError: an operation of a loop was awaited where none runs the coroutine.
+[[noreturn]] void throw_needs_loop(const OperationBase& operation);
+
 /// The root of a chain that is about to be started; the Coroutine gives it away.
 template <class T>
 TypedFrame<T>& release_frame(Coroutine<T>& coroutine);
+
+/// The frame of a coroutine that is about to be started; the Coroutine keeps it.
+template <class T>
+TypedFrame<T>& frame_of(const Coroutine<T>& coroutine);
 
 /// A Coroutine that is one operation.
 template <class T>
@@ -75,6 +83,7 @@ class CoroutineBody : public TypedFrame<T> {
       Promise& promise = ended.promise();
       if (Frame* const parent = promise.parent()) [[likely]]
         return transfer_to(*parent);
+      if (promise.fork()) return Fork::ended(promise);
       execution.leaf = &promise;
       execution.ended = true;
       return std::noop_coroutine();
@@ -115,7 +124,7 @@ class CoroutineAwaiter {
   }
   CoroutineAwaiter(CoroutineAwaiter&&) = delete;
 
-  bool await_ready() const { return child_.is_operation() && child_.operation().ready(); }
+  bool await_ready() const { return child_.is_operation() && ready(child_.operation()); }
   template <std::derived_from<Frame> Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) const noexcept {
     child_.await_by(awaiting.promise());
@@ -127,6 +136,11 @@ class CoroutineAwaiter {
   T await_resume() const { return child_.result.take(); }
 
  private:
+  static bool ready(OperationBase& operation) {
+    if (!execution.fiber) throw_needs_loop(operation);
+    return operation.ready();
+  }
+
   TypedFrame<T>& child_;
 };
 
@@ -165,13 +179,13 @@ class [[nodiscard]] Coroutine {
   /// Runs it to its end and gives its result. A coroutine can be awaited once.
   /// @throws what it threw; InvalidStateError if it was moved from
   detail::CoroutineAwaiter<T> operator co_await() && {
-    if (!frame_ || frame_->used()) detail::throw_no_coroutine();
-    return detail::CoroutineAwaiter<T>(*frame_);
+    return detail::CoroutineAwaiter<T>(detail::frame_of(*this));
   }
 
  private:
   friend promise_type;
   friend detail::TypedFrame<T>& detail::release_frame<T>(Coroutine&);
+  friend detail::TypedFrame<T>& detail::frame_of<T>(const Coroutine&);
   friend Coroutine detail::make_coroutine<T>(detail::Operation<T>*) noexcept;
 
   explicit Coroutine(detail::TypedFrame<T>& frame) noexcept : frame_(&frame) {}
@@ -190,9 +204,16 @@ inline Coroutine<void> CoroutinePromise<void>::get_return_object(
 }
 
 template <class T>
-TypedFrame<T>& release_frame(Coroutine<T>& coroutine) {
+TypedFrame<T>& frame_of(const Coroutine<T>& coroutine) {
   if (!coroutine.frame_ || coroutine.frame_->used()) throw_no_coroutine();
-  return *std::exchange(coroutine.frame_, nullptr);
+  return *coroutine.frame_;
+}
+
+template <class T>
+TypedFrame<T>& release_frame(Coroutine<T>& coroutine) {
+  TypedFrame<T>& frame = frame_of(coroutine);
+  coroutine.frame_ = nullptr;
+  return frame;
 }
 
 template <class T>

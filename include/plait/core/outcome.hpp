@@ -34,15 +34,24 @@ class Outcome {
   /// True for a value.
   bool has_value() const { return value_.has_value(); }
   /// The value; rethrows the exception, or throws CancelledError.
-  ResultOf<T> value() const {
-    if (error_) std::rethrow_exception(error_);
-    if (!value_) throw CancelledError();
+  ResultOf<T> value() const& {
+    check();
     if constexpr (!std::is_void_v<T>) return *value_;
+  }
+  /// As above, moved out of an Outcome that goes away.
+  T value() && {
+    check();
+    if constexpr (!std::is_void_v<T>) return *std::move(value_);
   }
   /// The exception; null for a value and for a cancellation that gave no reason.
   std::exception_ptr exception() const { return error_; }
 
  private:
+  void check() const {
+    if (error_) std::rethrow_exception(error_);
+    if (!value_) throw CancelledError();
+  }
+
   std::optional<detail::Stored<T>> value_;
   std::exception_ptr error_;
 };

@@ -9,6 +9,7 @@
 
 #include <plait/core/detail/callable.hpp>
 #include <plait/core/future.hpp>
+#include <plait/executors/detail/coroutine_item.hpp>
 #include <plait/executors/detail/executor_core.hpp>
 #include <plait/executors/detail/submit_job.hpp>
 #include <plait/executors/map.hpp>
@@ -21,6 +22,13 @@ namespace detail {
 template <class F, class... A>
 concept Submittable = std::invocable<std::decay_t<F>, std::decay_t<A>...> ||
                       std::invocable<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
+
+/// The job that fn(args...) makes: one that runs a coroutine if it gives one.
+template <class Name, class F, class... A>
+using JobItem = std::conditional_t<
+    JobResult<CallResult<F, A...>>::is_coroutine,
+    CoroutineItem<SubmitResult<F, A...>, Name, std::decay_t<F>, std::decay_t<A>...>,
+    WorkItem<SubmitResult<F, A...>, Name, std::decay_t<F>, std::decay_t<A>...>>;
 }  // namespace detail
 
 /// Where functions are sent to run somewhere else; the result comes back as a Future.
@@ -39,24 +47,28 @@ class Executor {
   ///
   /// Callable and arguments are copied or moved, and passed on as rvalues; give std::ref() for a
   /// reference. They are destroyed as soon as the call has ended or was cancelled. Jobs from one
-  /// outside thread start in the order in which they were submitted. **Python:** as there.
-  /// **Cancellation:** Future::cancel() before it starts, Future::request_stop() at any time.
+  /// outside thread start in the order in which they were submitted. If the call gives a
+  /// Coroutine<T>, that is run here, too, and the future is its own: it may go from thread to
+  /// thread at each co_await, of futures, coroutines, fork_join() and gather(); shutdown() waits
+  /// for it.
+  /// **Python:** as there, but for coroutines. **Cancellation:** Future::cancel() before it starts,
+  /// Future::request_stop() at any time: a coroutine gets CancelledError at a co_await.
   /// @throws RuntimeError after shutdown(), BrokenExecutor, std::invalid_argument for a null
   /// callable
   template <class F, class... A>
     requires(!std::same_as<std::remove_cvref_t<F>, SubmitOptions> && detail::Submittable<F, A...>)
   Future<SubmitResult<F, A...>> submit(F&& fn, A&&... args) {
     detail::refuse_null(fn, "submit()");
-    return detail::submit_job(*core_, SubmitOptions(), detail::NoName(), std::forward<F>(fn),
-                              std::forward<A>(args)...);
+    return submit_item(SubmitOptions(), detail::NoName(), std::forward<F>(fn),
+                       std::forward<A>(args)...);
   }
   /// As above, with a name, a priority and more.
   template <class F, class... A>
     requires detail::Submittable<F, A...>
   Future<SubmitResult<F, A...>> submit(SubmitOptions options, F&& fn, A&&... args) {
     detail::refuse_null(fn, "submit()");
-    return detail::submit_job(*core_, options, detail::JobName{std::string(options.name)},
-                              std::forward<F>(fn), std::forward<A>(args)...);
+    return submit_item(options, detail::JobName{std::string(options.name)}, std::forward<F>(fn),
+                       std::forward<A>(args)...);
   }
 
   /// fn(x, y...) for the elements of the inputs side by side, as a range of results in their order.
@@ -77,6 +89,9 @@ class Executor {
                                                                      Rs&&... inputs) {
     detail::refuse_null(fn, "map()");
     using T = SubmitResult<F, std::ranges::range_value_t<Rs>...>;
+    static_assert(
+        !detail::JobResult<detail::CallResult<F, std::ranges::range_value_t<Rs>...>>::is_coroutine,
+        "map() takes plain functions; submit() coroutines one by one, or fork_join() them");
     detail::Deadline deadline;
     if (options.timeout) deadline = detail::deadline_after(*options.timeout);
     const detail::ChunkPlan plan(options, core_->parallelism(), detail::common_size(inputs...));
@@ -98,6 +113,13 @@ class Executor {
   detail::ExecutorCore& core() const { return *core_; }
 
  private:
+  template <class Name, class F, class... A>
+  Future<SubmitResult<F, A...>> submit_item(const SubmitOptions& options, Name name, F&& fn,
+                                            A&&... args) {
+    return detail::submit_item<SubmitResult<F, A...>, detail::JobItem<Name, F, A...>>(
+        *core_, options, std::move(name), std::forward<F>(fn), std::forward<A>(args)...);
+  }
+
   std::shared_ptr<detail::ExecutorCore> core_;
 };
 

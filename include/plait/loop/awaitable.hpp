@@ -7,7 +7,8 @@
 #include <variant>
 
 #include <plait/core/errors.hpp>
-#include <plait/loop/event_loop.hpp>
+#include <plait/loop/detail/loop_core.hpp>
+#include <plait/loop/task.hpp>
 
 namespace plait::aio {
 

@@ -11,6 +11,7 @@
 #include <plait/core/clock.hpp>
 #include <plait/core/coroutine.hpp>
 #include <plait/loop/awaitable.hpp>
+#include <plait/loop/event_loop.hpp>
 
 namespace plait::aio {
 

@@ -11,6 +11,7 @@
 #include <plait/core/exception_group.hpp>
 #include <plait/loop/awaitable.hpp>
 #include <plait/loop/detail/task_group_state.hpp>
+#include <plait/loop/event_loop.hpp>
 
 namespace plait::detail {
 class TaskGroupScope;

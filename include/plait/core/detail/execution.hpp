@@ -8,7 +8,10 @@
 
 namespace plait::detail {
 
+class CoroutineJob;
 class Fiber;
+class ForkQueue;
+class StrandStop;
 
 /// The chain of awaits that a thread runs, from its root to its leaf. Each thread has one; who
 /// starts or resumes a chain on top of another saves it before and restores it afterwards.
@@ -21,6 +24,12 @@ struct Execution {
   Frame* leaf = nullptr;             ///< the frame that runs; once ended, the root
   std::uint32_t transfers_left = 0;  ///< 0: leaf is to be resumed by drive()
   bool ended = false;                ///< the root frame is done
+
+  // -- of a coroutine that an executor runs
+  CoroutineJob* job = nullptr;  ///< that it belongs to; null: to none
+  ForkQueue* forks = nullptr;   ///< where this thread puts what it forks
+  StrandStop* stop = nullptr;   ///< why it has stopped; null: it has ended, or runs
+  std::uint32_t joining = 0;    ///< where that is a fork: how many of its children have ended here
 };
 
 /// See Execution. See frame_cache for the storage model.

@@ -17,6 +17,7 @@
 namespace plait::detail {
 
 class Fiber;
+class Fork;
 
 /// How a suspended fiber took the news that it is to be cancelled.
 enum class Interrupted {
@@ -85,19 +86,26 @@ class Frame {
   // -- who awaits it
   /// False: it was neither awaited nor started.
   bool used() const noexcept { return awaited_by_ != unused; }
-  /// Null: nobody awaits it, it is a root.
+  /// The coroutine that awaits it; null: it is a root or one of several that were forked.
   Frame* parent() const noexcept {
     // SAFETY: await_by()'s pointer, or one of the marks.
-    return awaited_by_ > root ? reinterpret_cast<Frame*>(awaited_by_) : nullptr;
+    return (awaited_by_ & mark) == 0 ? reinterpret_cast<Frame*>(awaited_by_) : nullptr;
   }
-  // SAFETY: a word that parent() turns back.
-  // SAFETY: a word that parent() turns back.
+  /// What it was forked with; null: it was not. Not to be asked where there is a parent.
+  Fork* fork() const noexcept {
+    // SAFETY: await_with()'s pointer, but for the mark.
+    return reinterpret_cast<Fork*>(awaited_by_ & ~mark);
+  }
+  // SAFETY: words that parent() and fork() turn back.
   void await_by(Frame& parent) noexcept { awaited_by_ = reinterpret_cast<std::uintptr_t>(&parent); }
+  void await_with(Fork& fork) noexcept {
+    awaited_by_ = reinterpret_cast<std::uintptr_t>(&fork) | mark;
+  }
   void mark_as_root() noexcept { awaited_by_ = root; }
 
  private:
-  static constexpr std::uintptr_t operation_mark = 1;  // no object has an odd address
-  static constexpr std::uintptr_t unused = 0, root = 1;
+  static constexpr std::uintptr_t mark = 1, operation_mark = 1;  // no object has an odd address
+  static constexpr std::uintptr_t unused = 0, root = mark;
 
   std::uintptr_t awaited_by_ = unused;
   std::uintptr_t what_;

@@ -136,6 +136,10 @@ class FutureState : public Runnable {
   virtual Phase invoke() noexcept { return Phase::finished; }
   /// Destroys the callable of a job that was cancelled before it started.
   virtual void discard() noexcept {}
+  /// Of a coroutine that runs: a part of it that is queued; null: there is none.
+  virtual StateRef<FutureState> queued_part() noexcept;
+  /// Runs in: who has queued such a part. Threads that sleep until the state is done may help.
+  void part_queued() noexcept;
   /// Passes a stop request to running work. False: nothing there listens.
   virtual bool stop() noexcept { return false; }
 
@@ -163,7 +167,9 @@ class FutureState : public Runnable {
   void unlock_list() noexcept;
   template <class Match>
   Waiter* unlink_first(Match match) noexcept;
+  bool worker_helps();
   bool sleep_until(Deadline deadline);
+  bool sleep(Deadline deadline);
 
   StateWord word_;             // see state_word.hpp
   JobOwner* const owner_;      // const after construction; who may follow it: JobOwner

@@ -6,7 +6,10 @@
 
 namespace plait::detail {
 
-/// Suspends a fiber until a state is done. It lives in the frame that awaits.
+class Strand;
+
+/// Suspends a fiber, or a strand of a coroutine on an executor, until a state is done. It lives in
+/// the frame that awaits.
 ///
 /// Cancelling the fiber cancels what it awaits, as asyncio does: a queued job, another task. Work
 /// that runs and cannot be cancelled is asked to stop, and the fiber does not wait for it.
@@ -31,17 +34,24 @@ class FutureWait : public Waiter, public Suspension {
   std::string what() const override { return state_.describe(); }
   FutureState* waiting_state() const noexcept override;
 
+  /// What it waits for.
+  FutureState& state() const noexcept { return state_; }
+  /// Passes a request to end on. False: it is done, or cannot be cancelled; work that runs was
+  /// asked to stop.
+  bool cancel_awaited() noexcept;
+
  protected:
   ~FutureWait() = default;
 
  private:
-  bool cancel_awaited() noexcept;
+  bool suspend_strand(Frame& frame) noexcept;
   bool wait_in_spite_of_cancellation() noexcept;
   bool may_wait() noexcept;
   void resume_slowly();
 
   FutureState& state_;
-  Fiber* fiber_ = nullptr;    // null: never suspended
+  Fiber* fiber_ = nullptr;    // null: never suspended, or a strand
+  Strand* strand_ = nullptr;  // null: never suspended, or a fiber
   std::exception_ptr error_;  // the fiber was cancelled and does not wait for the state
   bool passed_on_ = false;    // the fiber was cancelled, and the state was asked to end
   bool outside_ = false;      // its scheduler expects the state's end from elsewhere

@@ -53,6 +53,8 @@ enum Flag : std::uint32_t {
   has_callbacks = 1U << 14,   ///< a done-callback was added, so user code may run at the end
   counted = 1U << 13,         ///< its owner counts it among the unfinished jobs
   of_loop = 1U << 15,         ///< belongs to a loop: callbacks run there, its thread may not block
+  strand_ready = 1U << 16,    ///< of a coroutine: a part of it was queued, so who sleeps may help
+  is_strand = 1U << 17,       ///< a part of a coroutine that has started: cannot be cancelled
   list_locked = 1U << 12      ///< a thread changes the list of waiters; the phase must not change
 };
 
@@ -106,6 +108,9 @@ class StateWord {
 
   /// Sets a flag, whatever the phase.
   void set(Flag flag) { bits_.fetch_or(flag); }
+
+  /// Takes a flag away, whatever the phase.
+  void clear(Flag flag) { bits_.fetch_and(~std::uint64_t{flag}); }
 
   /// One more handle.
   void add_reference() { bits_.fetch_add(StateSnapshot::one_reference); }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include <plait/core/detail/coroutine_host.hpp>
 #include <plait/core/detail/future_state.hpp>
 #include <plait/executors/submit_options.hpp>
 
@@ -12,7 +13,7 @@ namespace plait::detail {
 using JobRef = StateRef<FutureState>;
 
 /// The engine behind an Executor. The handle, its workers and lazy maps share it.
-class ExecutorCore : public JobOwner {
+class ExecutorCore : public JobOwner, public CoroutineHost {
  public:
   virtual ~ExecutorCore() = default;
 

@@ -30,9 +30,36 @@ struct submit_result<F, A...> {
   using type = std::invoke_result_t<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
 };
 
-/// The T of the Future<T> that submit(fn, args...) returns.
+template <class T>
+class Coroutine;
+
+}  // namespace plait
+
+namespace plait::detail {
+
+/// What becomes of a call's result: the result of a coroutine, once it was run, else itself.
+template <class R>
+struct JobResult {
+  using type = R;
+  static constexpr bool is_coroutine = false;
+};
+template <class T>
+struct JobResult<Coroutine<T>> {
+  using type = T;
+  static constexpr bool is_coroutine = true;
+};
+
+/// What fn(args...) returns, decayed.
 template <class F, class... A>
-using SubmitResult = std::remove_cvref_t<typename submit_result<F, A...>::type>;
+using CallResult = std::remove_cvref_t<typename submit_result<F, A...>::type>;
+
+}  // namespace plait::detail
+
+namespace plait {
+
+/// The T of the Future<T> that submit(fn, args...) returns; a Coroutine<T> is run.
+template <class F, class... A>
+using SubmitResult = typename detail::JobResult<detail::CallResult<F, A...>>::type;
 
 }  // namespace plait
 
@@ -57,6 +84,35 @@ struct NoStopSource {
   static constexpr bool request_stop() { return true; }
 };
 
+/// A callable with its arguments, all decayed.
+template <class Fn, class... Args>
+class BoundCall {
+ public:
+  /// What stop requests reach it by.
+  using StopSource =
+      std::conditional_t<std::invocable<Fn, Args...>, NoStopSource, std::stop_source>;
+
+  template <class F, class... A>
+  explicit BoundCall(std::in_place_t, F&& fn, A&&... args)
+      : call_(std::forward<F>(fn), std::forward<A>(args)...) {}
+
+  /// Calls it, once.
+  decltype(auto) operator()([[maybe_unused]] StopSource& stop_source) {
+    return std::apply(
+        [&](Fn& fn, Args&... args) -> decltype(auto) {
+          if constexpr (std::invocable<Fn, Args...>) {
+            return std::invoke(std::move(fn), std::move(args)...);
+          } else {
+            return std::invoke(std::move(fn), stop_source.get_token(), std::move(args)...);
+          }
+        },
+        call_);
+  }
+
+ private:
+  std::tuple<Fn, Args...> call_;
+};
+
 /// One submitted call. Fn and Args are decayed; they are destroyed as soon as the call has
 /// returned, or the job was cancelled, so that nothing they hold lives as long as the future.
 template <class T, class Name, class Fn, class... Args>
@@ -66,7 +122,7 @@ class WorkItem final : public ValueState<T> {
   WorkItem(JobOwner* owner, Name name, F&& fn, A&&... args)
       : ValueState<T>(owner, 2),
         name_(std::move(name)),
-        call_(std::forward<F>(fn), std::forward<A>(args)...) {}
+        call_(std::in_place, std::forward<F>(fn), std::forward<A>(args)...) {}
 
   Phase invoke() noexcept override {
     Phase phase = Phase::finished;
@@ -87,8 +143,8 @@ class WorkItem final : public ValueState<T> {
   std::string describe() const override { return name_.describe(typeid(Fn)); }
 
  private:
+  using Call = BoundCall<Fn, Args...>;
   using Stored = typename ValueState<T>::Stored;
-  static constexpr bool takes_stop_token = !std::invocable<Fn, Args...>;
 
   ~WorkItem() override {
     // A job that was refused by the executor never ran and was never cancelled.
@@ -96,35 +152,18 @@ class WorkItem final : public ValueState<T> {
   }
 
   Stored call() {
-    if constexpr (takes_stop_token) {
-      return std::apply(
-          [this](Fn& fn, Args&... args) -> Stored {
-            return invoke_stored(std::move(fn), stop_source_.get_token(), std::move(args)...);
-          },
-          call_);
-    } else {
-      return std::apply(
-          [](Fn& fn, Args&... args) -> Stored {
-            return invoke_stored(std::move(fn), std::move(args)...);
-          },
-          call_);
-    }
-  }
-  template <class... A>
-  static Stored invoke_stored(Fn&& fn, A&&... args) {
     if constexpr (std::is_void_v<T>) {
-      std::invoke(std::move(fn), std::forward<A>(args)...);
+      call_(stop_source_);
       return Stored();
     } else {
-      return std::invoke(std::move(fn), std::forward<A>(args)...);
+      return call_(stop_source_);
     }
   }
 
   [[no_unique_address]] Name name_;
-  [[no_unique_address]] std::conditional_t<takes_stop_token, std::stop_source, NoStopSource>
-      stop_source_;
+  [[no_unique_address]] typename Call::StopSource stop_source_;
   union {
-    std::tuple<Fn, Args...> call_;  // alive while pending and running
+    Call call_;  // alive while pending and running
   };
 };
 
