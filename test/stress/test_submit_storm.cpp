@@ -39,7 +39,12 @@ struct Books {
       cancelled += future.cancelled();
       pending += !future.done();
     }
-    return pending == 0 && runs + cancelled == accepted && callbacks == accepted;
+    CAPTURE(pending);
+    CAPTURE(cancelled);
+    CAPTURE(runs.load());
+    CHECK(callbacks == accepted);
+    CHECK(pending == 0);
+    return runs + cancelled == accepted;
   }
 };
 
