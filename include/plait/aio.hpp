@@ -16,6 +16,10 @@
 #include <plait/loop/sleep.hpp>
 #include <plait/loop/task.hpp>
 
+// Threads and other loops
+#include <plait/bridge/run_coroutine_threadsafe.hpp>
+#include <plait/bridge/to_thread.hpp>
+
 // What tasks wait for
 #include <plait/loop/locks.hpp>
 #include <plait/loop/queue.hpp>

@@ -18,6 +18,8 @@ RemoteInfo::~RemoteInfo() = default;
 
 namespace detail {
 
+const std::shared_ptr<ExecutorCore>& core_of(Executor& executor) noexcept { return executor.core_; }
+
 std::string describe_unnamed(const std::type_info& callable) {
   return "unnamed job of type " + demangle(callable);
 }

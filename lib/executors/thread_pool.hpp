@@ -156,4 +156,8 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   std::string broken_reason_ PLAIT_TSA(guarded_by(mutex_));
 };
 
+/// The engine of a pool as `options` say; 0 workers and an empty prefix: the defaults.
+/// @throws std::invalid_argument for absurd numbers
+std::shared_ptr<ThreadPool> make_thread_pool(ThreadPoolOptions options);
+
 }  // namespace plait::detail

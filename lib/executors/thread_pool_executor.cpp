@@ -25,7 +25,9 @@ std::string default_prefix() {
   return "Pool-" + std::to_string(pools++);
 }
 
-std::shared_ptr<detail::ThreadPool> make_pool(ThreadPoolOptions options) {
+}  // namespace
+
+std::shared_ptr<detail::ThreadPool> detail::make_thread_pool(ThreadPoolOptions options) {
   checked_size(options.max_workers, "ThreadPoolExecutor");
   if (options.max_workers == 0) {
     options.max_workers = std::min<std::size_t>(32, detail::usable_cpus() + 4);
@@ -34,13 +36,11 @@ std::shared_ptr<detail::ThreadPool> make_pool(ThreadPoolOptions options) {
   return detail::ThreadPool::make(std::move(options));
 }
 
-}  // namespace
-
 ThreadPoolExecutor::ThreadPoolExecutor(std::size_t max_workers)
     : ThreadPoolExecutor(ThreadPoolOptions{.max_workers = max_workers}) {}
 
 ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options)
-    : Executor(make_pool(std::move(options))) {}
+    : Executor(detail::make_thread_pool(std::move(options))) {}
 
 ThreadPoolExecutor::~ThreadPoolExecutor() { shutdown(); }
 

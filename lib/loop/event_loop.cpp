@@ -42,6 +42,11 @@ void EventLoop::push_from_any_thread(detail::LoopCallback& callback) {
   }
 }
 
+void EventLoop::set_default_executor(std::shared_ptr<Executor> ex) {
+  core_->check_usable();
+  core_->default_executor().set(std::move(ex));
+}
+
 // ---------------------------------------------------------------- errors and debugging
 
 void EventLoop::set_exception_handler(

@@ -85,6 +85,16 @@ void LoopCore::close() {
   while (Timer* const timer = timers_.take_any()) timer->abandon();
   destroy_selector();
   inbox_.close();
+  shut_down_executor();
+}
+
+// What its jobs post to this loop is refused by now. They go on, and their futures get the results.
+void LoopCore::shut_down_executor() noexcept {
+  try {
+    default_executor_.release().shutdown(false);
+  } catch (...) {
+    report("close() could not shut the default executor down", std::current_exception());
+  }
 }
 
 // Who comes to interrupt it holds the mutex. What the user's callbacks own is destroyed without it.
@@ -144,8 +154,10 @@ void LoopCore::check_usable_slowly() const {
       "call_soon_threadsafe()");
 }
 
+// A thread that made the loop for another one to run may block for what it has posted there, and
+// may come before the other.
 void LoopCore::check_wait(const FutureState& job) const {
-  if (!in_own_thread()) return;
+  if (running_loop != this && (job.snapshot().has(from_any_thread) || !in_own_thread())) return;
   throw InvalidStateError("Result is not ready: blocking for " + job.describe() +
                           " in the thread of its loop would block for ever; co_await it, or give "
                           "it to run_until_complete()");

@@ -53,6 +53,18 @@ Coroutine<> end_all_tasks(detail::LoopCore& core) {
   co_await core.shut_down_generators();
 }
 
+void run_to_the_end(EventLoop& loop, Coroutine<> ending, const std::string& what) {
+  try {
+    loop.run_until_complete(std::move(ending));
+  } catch (...) {
+    loop.call_exception_handler(
+        {"Runner::close() could not end " + what, std::current_exception()});
+  }
+}
+
+// For how long it waits for the jobs of the default executor.
+constexpr Duration thread_join_timeout = std::chrono::minutes(5);
+
 }  // namespace
 
 void Runner::close() {
@@ -61,12 +73,9 @@ void Runner::close() {
   }
   if (std::exchange(closed_, true) || !loop_) return;
   const auto loop = std::move(loop_);
-  try {
-    loop->run_until_complete(end_all_tasks(*loop->core_));
-  } catch (...) {
-    loop->call_exception_handler(
-        {"Runner::close() could not end the loop's tasks", std::current_exception()});
-  }
+  run_to_the_end(*loop, end_all_tasks(*loop->core_), "the loop's tasks");
+  run_to_the_end(*loop, loop->shutdown_default_executor(thread_join_timeout),
+                 "the default executor");
   loop->close();
 }
 

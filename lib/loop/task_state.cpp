@@ -63,7 +63,9 @@ bool TaskBase::cancel_here(std::string_view message) noexcept {
   return taken;
 }
 
-bool TaskBase::in_own_thread() noexcept { return live_in_this_thread(state().owner()) != nullptr; }
+bool TaskBase::in_own_thread() noexcept {
+  return !state().snapshot().has(from_any_thread) && live_in_this_thread(state().owner());
+}
 
 bool TaskBase::post_cancel(std::string_view message) noexcept {
   std::unique_ptr<CancelRequest> request;

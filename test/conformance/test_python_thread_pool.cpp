@@ -84,7 +84,7 @@ TEST_CASE(
   CHECK_NOTHROW(running.result());
 }
 
-TEST_CASE("map: keeps input order whatever finishes first [cpython derived.cf_map_order]") {
+TEST_CASE("map: keeps input order whatever finishes first [derived.cf_map_order]") {
   Gate gates[3];
   ThreadPoolExecutor pool(3);
   auto results = pool.map(

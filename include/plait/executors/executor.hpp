@@ -9,7 +9,6 @@
 
 #include <plait/core/detail/callable.hpp>
 #include <plait/core/future.hpp>
-#include <plait/executors/detail/coroutine_item.hpp>
 #include <plait/executors/detail/executor_core.hpp>
 #include <plait/executors/detail/submit_job.hpp>
 #include <plait/executors/map.hpp>
@@ -17,18 +16,16 @@
 
 namespace plait {
 
+class Executor;
+
 namespace detail {
 /// fn(args...) or fn(std::stop_token, args...) can be called with decayed copies.
 template <class F, class... A>
 concept Submittable = std::invocable<std::decay_t<F>, std::decay_t<A>...> ||
                       std::invocable<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
 
-/// The job that fn(args...) makes: one that runs a coroutine if it gives one.
-template <class Name, class F, class... A>
-using JobItem = std::conditional_t<
-    JobResult<CallResult<F, A...>>::is_coroutine,
-    CoroutineItem<SubmitResult<F, A...>, Name, std::decay_t<F>, std::decay_t<A>...>,
-    WorkItem<SubmitResult<F, A...>, Name, std::decay_t<F>, std::decay_t<A>...>>;
+/// The engine behind a handle.
+const std::shared_ptr<ExecutorCore>& core_of(Executor& executor) noexcept;
 }  // namespace detail
 
 /// Where functions are sent to run somewhere else; the result comes back as a Future.
@@ -59,16 +56,16 @@ class Executor {
     requires(!std::same_as<std::remove_cvref_t<F>, SubmitOptions> && detail::Submittable<F, A...>)
   Future<SubmitResult<F, A...>> submit(F&& fn, A&&... args) {
     detail::refuse_null(fn, "submit()");
-    return submit_item(SubmitOptions(), detail::NoName(), std::forward<F>(fn),
-                       std::forward<A>(args)...);
+    return detail::submit_job(*core_, SubmitOptions(), detail::NoName(), std::forward<F>(fn),
+                              std::forward<A>(args)...);
   }
   /// As above, with a name, a priority and more.
   template <class F, class... A>
     requires detail::Submittable<F, A...>
   Future<SubmitResult<F, A...>> submit(SubmitOptions options, F&& fn, A&&... args) {
     detail::refuse_null(fn, "submit()");
-    return submit_item(options, detail::JobName{std::string(options.name)}, std::forward<F>(fn),
-                       std::forward<A>(args)...);
+    return detail::submit_job(*core_, options, detail::JobName{std::string(options.name)},
+                              std::forward<F>(fn), std::forward<A>(args)...);
   }
 
   /// fn(x, y...) for the elements of the inputs side by side, as a range of results in their order.
@@ -113,12 +110,7 @@ class Executor {
   detail::ExecutorCore& core() const { return *core_; }
 
  private:
-  template <class Name, class F, class... A>
-  Future<SubmitResult<F, A...>> submit_item(const SubmitOptions& options, Name name, F&& fn,
-                                            A&&... args) {
-    return detail::submit_item<SubmitResult<F, A...>, detail::JobItem<Name, F, A...>>(
-        *core_, options, std::move(name), std::forward<F>(fn), std::forward<A>(args)...);
-  }
+  friend const std::shared_ptr<detail::ExecutorCore>& detail::core_of(Executor& executor) noexcept;
 
   std::shared_ptr<detail::ExecutorCore> core_;
 };

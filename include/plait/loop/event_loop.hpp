@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <plait/core/coroutine.hpp>
 #include <plait/core/detail/callable.hpp>
 #include <plait/core/promise.hpp>
+#include <plait/executors/detail/submit_job.hpp>
 #include <plait/loop/detail/loop_core.hpp>
 #include <plait/loop/detail/loop_promise.hpp>
 #include <plait/loop/handle.hpp>
@@ -87,7 +89,8 @@ class EventLoop {
   /// Ends the run after the present iteration; if it does not run, the next run has one iteration.
   void stop();
   /// Destroys what is pending: callbacks and timers are dropped, pending tasks are reported, their
-  /// coroutines destroyed and their futures cancelled. May be called again.
+  /// coroutines destroyed and their futures cancelled. The default executor takes no more jobs;
+  /// those it has still run, and nobody waits for them. May be called again.
   /// @throws RuntimeError while it runs
   void close();
   /// True inside of run_forever() and run_until_complete().
@@ -160,6 +163,40 @@ class EventLoop {
   /// Closes the async generators that were started here and have not ended, all at once; their
   /// errors go to the exception handler. Runner and run() do this. **Python:** as there.
   Coroutine<> shutdown_asyncgens();
+
+  // -- blocking work
+
+  /// Runs fn(args...), or fn(std::stop_token, args...), on `ex`, so that the loop goes on
+  /// meanwhile.
+  ///
+  /// `ex` null: the default executor, a ThreadPoolExecutor of this loop's own that is made when it
+  /// is first needed. The future is that of Executor::submit(): `co_await` on it resumes here.
+  /// **Python:** as there; see also to_thread(), which carries the context variables.
+  /// **Cancellation:** of the awaiting task cancels the queued job, or asks the running one to stop
+  /// and does not wait for it.
+  /// @throws what submit() throws; RuntimeError("Executor shutdown has been called") after
+  /// shutdown_default_executor()
+  template <class F, class... A>
+  Future<SubmitResult<F, A...>> run_in_executor(Executor* ex, F&& fn, A&&... args) {
+    core_->check_usable();
+    detail::refuse_null(fn, "run_in_executor()");
+    auto& core = ex ? *detail::core_of(*ex) : core_->default_executor().core();
+    return detail::submit_job(core, SubmitOptions(), detail::NoName(), std::forward<F>(fn),
+                              std::forward<A>(args)...);
+  }
+  /// Replaces the default executor; jobs that the present one has still run.
+  ///
+  /// Any Executor will do. close() shuts it down without waiting; but if this handle is the last
+  /// one, its destructor waits. **Python:** as there, where it has to be a ThreadPoolExecutor.
+  /// @throws std::invalid_argument for null
+  void set_default_executor(std::shared_ptr<Executor> ex);
+  /// Shuts the default executor down and waits for its jobs, while the loop goes on.
+  ///
+  /// From its first step on run_in_executor() without an executor throws. After `timeout` it warns
+  /// the log handler and waits no longer; the jobs go on. With virtual time the clock stands still
+  /// until the jobs have ended. Runner and run() do this, and wait for five minutes at most.
+  /// **Python:** as there.
+  Coroutine<> shutdown_default_executor(std::optional<Duration> timeout = {});
 
   // -- errors and debugging
 

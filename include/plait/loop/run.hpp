@@ -14,9 +14,10 @@ T run(Coroutine<T> main, LoopOptions options = LoopOptions());
 /// Runs coroutines one after the other on one loop, and ends the loop as it should be ended.
 ///
 /// close(), or the destructor, cancels all tasks, waits until they have ended, reports the errors
-/// of those that failed meanwhile, closes what async generators are still open, and closes the
-/// loop. While run() runs in the main thread and nobody else handles SIGINT, the first Ctrl-C
-/// cancels the main task and the second one ends the run at once.
+/// of those that failed meanwhile, closes what async generators are still open, waits for the jobs
+/// of the default executor, and closes the loop. While run() runs in the main thread and nobody
+/// else handles SIGINT, the first Ctrl-C cancels the main task and the second one ends the run at
+/// once.
 /// **Python:** asyncio.Runner. **Threads:** one.
 class Runner {
  public:

@@ -55,7 +55,8 @@ enum Flag : std::uint32_t {
   of_loop = 1U << 15,         ///< belongs to a loop: callbacks run there, its thread may not block
   strand_ready = 1U << 16,    ///< of a coroutine: a part of it was queued, so who sleeps may help
   is_strand = 1U << 17,       ///< a part of a coroutine that has started: cannot be cancelled
-  list_locked = 1U << 12      ///< a thread changes the list of waiters; the phase must not change
+  from_any_thread = 1U << 18,  ///< a task that came to its loop from a thread that need not be its
+  list_locked = 1U << 12       ///< a thread changes the list of waiters; the phase must not change
 };
 
 /// One reading of a StateWord.

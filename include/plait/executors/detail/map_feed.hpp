@@ -232,8 +232,9 @@ class MapFeedOf final : public MapFeed<T> {
     const std::size_t count =
         std::apply([](auto&... column) { return std::min({column.size()...}); }, columns);
     if (count > 0) {
-      this->chunks_.push_back(
-          {.future = submit_job(*core_, Call(shared_, std::move(columns), count)), .size = count});
+      this->chunks_.push_back({.future = submit_job(*core_, SubmitOptions(), NoName(),
+                                                    Call(shared_, std::move(columns), count)),
+                               .size = count});
     }
     return count;
   }

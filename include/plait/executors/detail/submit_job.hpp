@@ -5,29 +5,30 @@
 #include <utility>
 
 #include <plait/core/future.hpp>
+#include <plait/executors/detail/coroutine_item.hpp>
 #include <plait/executors/detail/executor_core.hpp>
 #include <plait/executors/detail/work_item.hpp>
 
 namespace plait::detail {
 
-/// Makes the Item of fn(args...), whose future is a Future<T>, and submits it to `core`.
-template <class T, class Item, class Name, class F, class... A>
-Future<T> submit_item(ExecutorCore& core, const SubmitOptions& options, Name name, F&& fn,
-                      A&&... args) {
+/// The job that fn(args...) makes: one that runs a coroutine if it gives one.
+template <class Name, class F, class... A>
+using JobItem = std::conditional_t<
+    JobResult<CallResult<F, A...>>::is_coroutine,
+    CoroutineItem<SubmitResult<F, A...>, Name, std::decay_t<F>, std::decay_t<A>...>,
+    WorkItem<SubmitResult<F, A...>, Name, std::decay_t<F>, std::decay_t<A>...>>;
+
+/// Makes a job of fn(args...) and submits it to `core`.
+template <class Name, class F, class... A>
+Future<SubmitResult<F, A...>> submit_job(ExecutorCore& core, const SubmitOptions& options,
+                                         Name name, F&& fn, A&&... args) {
+  using Item = JobItem<Name, F, A...>;
   // The item is made with two references: one for the future, one for the queue.
   auto* const item =
       new Item(&core, std::move(name), std::forward<F>(fn), std::forward<A>(args)...);
-  auto future = make_future(StateRef<ValueState<T>>::adopt(item));
+  auto future = make_future(StateRef<ValueState<SubmitResult<F, A...>>>::adopt(item));
   core.enqueue(JobRef::adopt(item), options);
   return future;
-}
-
-/// As above, for a plain function: one chunk of map().
-template <class F>
-Future<SubmitResult<F>> submit_job(ExecutorCore& core, F&& fn) {
-  using T = SubmitResult<F>;
-  return submit_item<T, WorkItem<T, NoName, std::decay_t<F>>>(core, SubmitOptions(), NoName(),
-                                                              std::forward<F>(fn));
 }
 
 }  // namespace plait::detail

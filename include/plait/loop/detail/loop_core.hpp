@@ -13,6 +13,7 @@
 #include <plait/core/detail/future_state.hpp>
 #include <plait/core/detail/ready_queue.hpp>
 #include <plait/core/detail/scheduler.hpp>
+#include <plait/loop/detail/default_executor.hpp>
 #include <plait/loop/detail/loop_inbox.hpp>
 #include <plait/loop/detail/timer_wheel.hpp>
 #include <plait/loop/loop_options.hpp>
@@ -113,6 +114,9 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   /// Closes them, all at once; their errors are reported.
   Coroutine<void> shut_down_generators();
 
+  /// Where jobs go that are given no executor.
+  DefaultExecutor& default_executor() noexcept { return default_executor_; }
+
   // -- reports
   void report(std::string message, std::exception_ptr error) noexcept override;
   /// What is done with a report where there is no exception_handler.
@@ -162,6 +166,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void destroy_tasks() noexcept;
   void destroy_selector() noexcept;
   void forget_generators() noexcept;
+  void shut_down_executor() noexcept;
 
   aio::EventLoop& loop_;
   const aio::LoopOptions options_;
@@ -180,6 +185,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   TaskBase* tasks_ = nullptr;                  // all that are not done, newest first
   AsyncGeneratorState* generators_ = nullptr;  // newest first
   std::unique_ptr<Selector> selector_;         // null until somebody needs descriptors
+  DefaultExecutor default_executor_;
 
   // Written by the thread that runs the loop; read by others where debug mode looks for calls from
   // wrong threads.

@@ -56,6 +56,9 @@ inline bool TaskBase::step_in_loop() noexcept {
   return ended;
 }
 
+/// Chooses the constructor of a task that is made outside of its loop's thread.
+struct FromAnyThread {};
+
 template <class T>
 class TaskState final : public ValueState<T>, public TaskBase, public Recycled<TaskState<T>> {
  public:
@@ -67,6 +70,10 @@ class TaskState final : public ValueState<T>, public TaskBase, public Recycled<T
       : ValueState<T>(&core, 2, of_loop), TaskBase(*this, root, core.next_task_id()) {
     core.add_task(*this);
   }
+  /// As above, in any thread: post_task() makes it known to the loop.
+  TaskState(LoopCore& core, TypedFrame<T>& root, FromAnyThread) noexcept
+      : ValueState<T>(&core, 2, of_loop | from_any_thread),
+        TaskBase(*this, root, core.next_task_id()) {}
 
   /// Runs in: the loop. Takes the next step.
   void run() noexcept override {
