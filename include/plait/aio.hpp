@@ -18,7 +18,9 @@
 
 // Threads and other loops
 #include <plait/bridge/run_coroutine_threadsafe.hpp>
+#include <plait/bridge/std_future.hpp>
 #include <plait/bridge/to_thread.hpp>
+#include <plait/bridge/wrap_future.hpp>
 
 // What tasks wait for
 #include <plait/loop/locks.hpp>

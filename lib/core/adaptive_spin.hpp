@@ -3,6 +3,8 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
 #include <plait/core/clock.hpp>
 
 namespace plait::detail {
@@ -22,15 +24,24 @@ inline void cpu_relax() noexcept {
 /// One thread only.
 class AdaptiveSpin {
  public:
+  /// False: it has been in vain for so long that even a short spin is a waste.
+  bool pays() const noexcept { return budget_ > Duration::zero(); }
+
   /// Spins until `ready()` or until spinning does not pay any more; returns the last `ready()`.
   template <class Ready>
   bool until(Ready ready) {
+    return until(ready, max_budget);
+  }
+  /// As above, for at most `limit`.
+  template <class Ready>
+  bool until(Ready ready, Duration limit) {
     for (int i = 0; i < short_spins; ++i) {
       if (ready()) return true;
       cpu_relax();
     }
     started_ = Clock::now();
-    while (Clock::now() - started_ < budget_) {
+    const Duration longest = std::min(budget_, limit);
+    while (Clock::now() - started_ < longest) {
       sched_yield();  // who is to bring about what is awaited may need this very processor
       for (int i = 0; i < short_spins; ++i) {
         if (ready()) {
@@ -43,6 +54,9 @@ class AdaptiveSpin {
     return ready();
   }
 
+  /// To be called instead of until() where pays() is false.
+  void skip() noexcept { started_ = Clock::now(); }
+
   /// To be called when a wait that until() gave up has ended because of something that happened at
   /// `event`: was that so soon that spinning pays?
   void woke(Clock::time_point event) {
@@ -50,6 +64,8 @@ class AdaptiveSpin {
   }
   /// As above, where only the end of the wait is known.
   void woke() { woke(Clock::now() - wake_up_cost); }
+  /// To be called when the wait has ended because of something that spinning does not hasten.
+  void in_vain() noexcept { budget_ /= 2; }
 
  private:
   static constexpr int short_spins = 32;  // about 1 µs: less than going to sleep costs

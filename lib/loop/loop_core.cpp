@@ -176,10 +176,18 @@ LoopCore& require_running_core() {
 
 // ---------------------------------------------------------------- tasks
 
-void LoopCore::take_task_ids() noexcept {
-  // Written by every loop that has used up its numbers; only its rising matters.
+std::uint32_t LoopCore::take_ids() noexcept {
+  // Written by every loop and thread that has used up its numbers; only its rising matters.
   static std::atomic<std::uint32_t> taken{0};
-  next_task_id_ = taken.fetch_add(task_ids_at_once);
+  return taken.fetch_add(task_ids_at_once);
+}
+
+void LoopCore::take_task_ids() noexcept { next_task_id_ = take_ids(); }
+
+std::uint32_t LoopCore::next_task_id_of_thread() noexcept {
+  static thread_local std::uint32_t last = 0;
+  if (last % task_ids_at_once == 0) last = take_ids();
+  return ++last;
 }
 
 TaskBase* LoopCore::current_task() const noexcept {

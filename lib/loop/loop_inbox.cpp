@@ -39,6 +39,8 @@ LoopInbox::Found LoopInbox::push(Runnable& work) noexcept {
   return top == in_selector() ? Found::asleep_in_selector : Found::awake;
 }
 
+bool LoopInbox::has_work() const noexcept { return is_work(inbox_.load()); }
+
 void LoopInbox::take_all_there_are(ReadyQueue& ready) noexcept {
   Runnable* newest = inbox_.exchange(nullptr);
   Runnable* oldest = nullptr;

@@ -9,6 +9,7 @@
 #include <plait/core/log.hpp>
 #include <plait/loop/detail/task_state.hpp>
 
+#include "core/adaptive_spin.hpp"
 #include "loop/selector.hpp"
 
 namespace plait::detail {
@@ -16,6 +17,13 @@ namespace {
 
 // How many handles a busy loop runs between two looks at the clock and at the descriptors.
 constexpr int handles_between_polls = 64;
+
+// Learns from every idle moment of a loop in this thread whether other threads post so soon that
+// going to sleep does not pay. Timers and descriptors alone teach it not to spin at all.
+AdaptiveSpin& spin_of_this_thread() {
+  static thread_local AdaptiveSpin spin;
+  return spin;
+}
 
 }  // namespace
 
@@ -182,11 +190,38 @@ void LoopCore::jump_or_wait() {
 }
 
 void LoopCore::sleep_until(Deadline deadline) {
+  if (spin_until(deadline)) return;
   if (!selector_) {
     inbox_.sleep(deadline);
   } else if (inbox_.sleep_in_selector()) {
     selector_->wait(deadline);
   }
+  if (inbox_.has_work()) {
+    spin_of_this_thread().woke();
+  } else {
+    spin_of_this_thread().in_vain();
+  }
+}
+
+// True: there may be something to do. A selector is asked now and then, as descriptors cannot wait
+// either.
+bool LoopCore::spin_until(Deadline deadline) {
+  constexpr int looks_between_polls = 64;
+  AdaptiveSpin& spin = spin_of_this_thread();
+  if (!spin.pays()) {
+    spin.skip();
+    return false;
+  }
+  int looks = 0;
+  bool polled = false;
+  const auto ready = [&] {
+    if (!inbox_.empty()) return true;
+    if (selector_ && ++looks % looks_between_polls == 0) polled = selector_->poll();
+    return polled;
+  };
+  const bool found = deadline ? spin.until(ready, *deadline - Clock::now()) : spin.until(ready);
+  if (polled) spin.in_vain();
+  return found;
 }
 
 std::string LoopCore::describe_waiting_tasks() const {

@@ -60,9 +60,11 @@ void Selector::run_handlers(Run run) {
   }
 }
 
-void Selector::poll() {
+bool Selector::poll() {
   context_.restart();
-  run_handlers([this] { context_.poll(); });
+  std::size_t handlers = 1;  // one that throws counts, too
+  run_handlers([&] { handlers = context_.poll(); });
+  return handlers > 0;
 }
 
 void Selector::wait(Deadline deadline) {

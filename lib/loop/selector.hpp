@@ -34,8 +34,8 @@ class Selector {
   void interrupt_from_signal() noexcept;
 
   boost::asio::io_context& context() { return context_; }
-  /// Runs what has become ready.
-  void poll();
+  /// Runs what has become ready. False: nothing.
+  bool poll();
   /// As poll(), and waits for something until the deadline or an interruption.
   void wait(Deadline deadline);
   /// True: a descriptor or a signal.

@@ -17,7 +17,7 @@ void check_same_loop(const LoopCore& core, const FutureState& state, const char*
 
 void WatchList::set_state(Watch& watch, StateRef<FutureState> state, const char* function) const {
   check_same_loop(*core_, *state, function);
-  watch.state_ = std::move(state);
+  set_state(watch, std::move(state));
 }
 
 // The list counts itself as pending meanwhile, so that all_ended() cannot come too early.

@@ -22,7 +22,8 @@ class Header:
         self.rank = UMBRELLAS[parts[-1]] if self.umbrella else None
         if self.folder in LAYERS:
             self.rank = LAYERS.index(self.folder)
-        self.may_show_boost = self.folder == "io" or name == "plait/bridge/asio.hpp"
+        bridges = ("plait/bridge/asio.hpp", "plait/bridge/boost_future.hpp")
+        self.may_show_boost = self.folder == "io" or name in bridges
 
 
 def complaints(name, target, known):

@@ -1,59 +1,20 @@
 // shield: an awaitable that the cancellation of who awaits it does not reach.
 #pragma once
 
-#include <array>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 #include <plait/core/future.hpp>
 #include <plait/loop/awaitable.hpp>
-#include <plait/loop/detail/watch_list.hpp>
+#include <plait/loop/detail/mirror_state.hpp>
 
 namespace plait::detail {
 
-/// The state behind the future of shield(). One of its references is its own, until `inner` is
-/// done.
 template <class T>
-class ShieldState final : public ValueState<T>, public WatchList {
+class ShieldState final : public MirrorState<T> {
  public:
-  explicit ShieldState(LoopCore& core) : ValueState<T>(&core, 2, of_loop), WatchList(core) {}
-  void begin(StateRef<FutureState> inner) {
-    set_state(watch_[0], std::move(inner), "shield()");
-    start(watch_);
-  }
+  using MirrorState<T>::MirrorState;
   std::string describe() const override { return "shield()"; }
-
- private:
-  // An error that nobody can get from here any more is reported when the last handle of `inner`
-  // goes.
-  void child_ended(Watch& watch) noexcept override {
-    if (this->start_ending()) this->end(take_end(watch.state()));
-  }
-  void all_ended() noexcept override { this->release(); }
-  void abandoned() noexcept override {
-    if (this->start_ending()) this->end(Phase::cancelled);
-  }
-  FutureState* awaited_for() const noexcept override {
-    return const_cast<ShieldState*>(this);  // NOLINT: as Waiter::waiting_state() has it
-  }
-  bool start_ending() noexcept { return FutureState::start(); }
-  using WatchList::start;
-
-  Phase take_end(FutureState& inner) noexcept {
-    if (inner.retrieve_error()) return this->store_error(inner.error());
-    if (inner.snapshot().phase() == Phase::cancelled) return Phase::cancelled;
-    if constexpr (!std::is_void_v<T>) {
-      try {
-        this->emplace_with([&] { return take_value<T>(inner, false); });
-      } catch (...) {
-        return this->store_error(std::current_exception());
-      }
-    }
-    return Phase::finished;
-  }
-
-  std::array<Watch, 1> watch_;
 };
 
 }  // namespace plait::detail

@@ -100,6 +100,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
       take_task_ids();
     return ++next_task_id_;
   }
+  /// Runs in: any thread. As above, for a task that is not made in the loop's thread.
+  static std::uint32_t next_task_id_of_thread() noexcept;
   void add_task(TaskBase& task) noexcept;
   void remove_task(TaskBase& task) noexcept;
   TaskBase* first_task() const noexcept { return tasks_; }
@@ -152,12 +154,14 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
 
   void adopt_thread() noexcept;
   void take_task_ids() noexcept;
+  static std::uint32_t take_ids() noexcept;
   void check_usable_slowly() const;
   void post_from_outside(Runnable& work) noexcept override;
   void interrupt_selector_if_alive() noexcept;
   void run_once();
   void select();
   void sleep_until(Deadline deadline);
+  bool spin_until(Deadline deadline);
   void jump_or_wait();
   std::string describe_waiting_tasks() const;
   void run_ready();

@@ -25,6 +25,8 @@ class LoopInbox {
 
   // -- in the loop's thread
   bool empty() const noexcept { return inbox_.load() == nullptr; }
+  /// False: nothing, whatever the mark.
+  bool has_work() const noexcept;
   /// Moves everything to `ready`, oldest first.
   void take_all(ReadyQueue& ready) noexcept {
     if (!empty()) take_all_there_are(ready);

@@ -73,7 +73,7 @@ class TaskState final : public ValueState<T>, public TaskBase, public Recycled<T
   /// As above, in any thread: post_task() makes it known to the loop.
   TaskState(LoopCore& core, TypedFrame<T>& root, FromAnyThread) noexcept
       : ValueState<T>(&core, 2, of_loop | from_any_thread),
-        TaskBase(*this, root, core.next_task_id()) {}
+        TaskBase(*this, root, LoopCore::next_task_id_of_thread()) {}
 
   /// Runs in: the loop. Takes the next step.
   void run() noexcept override {

@@ -49,7 +49,11 @@ class WatchList {
   /// Watches the states of `watches`, which live as long as the list: those that are done already
   /// are told of at once.
   void start(std::span<Watch> watches) noexcept;
-  /// Names the state of a watch, before start(). Refuses another loop's for `function`.
+  /// Names the state of a watch, before start().
+  static void set_state(Watch& watch, StateRef<FutureState> state) noexcept {
+    watch.state_ = std::move(state);
+  }
+  /// As above; refuses another loop's for `function`.
   void set_state(Watch& watch, StateRef<FutureState> state, const char* function) const;
   /// Ends the watch of all that can still be unlinked. True: those were the last, and all_ended()
   /// will not be called. Runs in: loop thread; once that is closed, any.
