@@ -1,7 +1,7 @@
 // CPython's cases of the loop's own machinery: callbacks, timers, running, closing, handlers.
-// Left out: executors (test_set_default_executor_error, shutdown_default_executor), connections and
-// servers belong to other features; plait has no task factories (test_set_task_factory) and no
-// fatal exceptions (test_run_forever_keyboard_interrupt).
+// Left out: executors have a file of their own, connections and servers belong to other features;
+// plait has no task factories (test_set_task_factory) and no fatal exceptions
+// (test_run_forever_keyboard_interrupt).
 #include <doctest/doctest.h>
 
 #include <chrono>

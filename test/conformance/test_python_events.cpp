@@ -197,6 +197,7 @@ TEST_CASE("close: everything but close() then throws [cpython test_events.test_c
   CHECK_THROWS_AS(loop.call_at(loop.time() + 1s, nothing), RuntimeError);
   CHECK_THROWS_AS(loop.create_task(empty_coroutine()), RuntimeError);
   CHECK_THROWS_AS(loop.add_signal_handler(SIGUSR1, nothing), RuntimeError);
+  CHECK_THROWS_AS(loop.run_in_executor(nullptr, nothing), RuntimeError);
 }
 
 Coroutine<> close_own_loop(aio::EventLoop& loop) {

@@ -1,7 +1,6 @@
 // CPython's cases of the futures of a loop, here those of EventLoop::create_promise().
-// Left out: wrap_future and copying between futures (chaining is the bridge's), set_result_unless
-// cancelled (a helper of CPython's own), constructors without a loop (a promise is made by its
-// loop).
+// Left out: copying between futures (wrap_future chains them), set_result_unless cancelled (a
+// helper of CPython's own), constructors without a loop (a promise is made by its loop).
 #include <doctest/doctest.h>
 
 #include <exception>
@@ -9,6 +8,8 @@
 #include <plait/aio.hpp>
 #include <plait/futures.hpp>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "../support/log_capture.hpp"
@@ -266,6 +267,62 @@ TEST_CASE("co_await: a loop's future is awaited by its tasks, an executor's need
   CHECK(loop.run_until_complete(await_future(pool.submit([] { return 8; }))) == 8);
   CHECK(loop.run_until_complete(pool.submit([] { return 9; })) == 9);
 }
+
+Coroutine<> wrap_a_job() {
+  ThreadPoolExecutor pool(1);
+  const auto text = [](const char* word) { return std::pair(word, std::this_thread::get_id()); };
+  const auto wrapper = aio::wrap_future(pool.submit(text, "oi"));
+  const auto& [word, thread] = co_await wrapper;
+  CHECK(std::string(word) == "oi");
+  CHECK(thread != std::this_thread::get_id());
+}
+
+TEST_CASE(
+    "wrap_future: a thread pool's future is awaited like the loop's own "
+    "[cpython test_futures.test_wrap_future]") {
+  aio::run(wrap_a_job());
+}
+
+Coroutine<> wrap_own_future() {
+  const auto promise = aio::get_running_loop().create_promise<int>();
+  const auto future = promise.get_future();
+  CHECK(aio::wrap_future(future) == future);
+  const auto task = aio::create_task(empty_coroutine());
+  CHECK(aio::wrap_future(task) == task);
+  co_await task;
+}
+
+TEST_CASE(
+    "wrap_future: gives the loop's own futures back, and needs a running loop "
+    "[cpython test_futures.test_wrap_future_future]") {
+  aio::run(wrap_own_future());
+  CHECK_THROWS_AS(aio::wrap_future(Promise<int>().get_future()), RuntimeError);
+}
+
+Coroutine<> cancel_wrapper() {
+  const Promise<int> promise;
+  const auto wrapper = aio::wrap_future(promise.get_future());
+  wrapper.cancel();
+  co_await aio::yield();
+  CHECK(wrapper.cancelled());
+  CHECK(promise.get_future().cancelled());
+}
+
+TEST_CASE(
+    "Future::cancel: of a wrapper reaches what it wraps "
+    "[cpython test_futures.test_wrap_future_cancel]") {
+  aio::run(cancel_wrapper());
+}
+
+Coroutine<> cancel_wrapped() {
+  const Promise<int> promise;
+  const auto wrapper = aio::wrap_future(promise.get_future());
+  promise.get_future().cancel();
+  co_await aio::yield();
+  CHECK(wrapper.cancelled());
+}
+
+TEST_CASE("Future::cancel: of what is wrapped reaches the wrapper") { aio::run(cancel_wrapped()); }
 
 TEST_SUITE_END();
 

@@ -1,7 +1,7 @@
 // CPython's cases of run() and Runner.
 // Left out: loop factories (LoopOptions take their place), awaitables other than coroutines
-// (test_run_future), a second scope on a closed runner is a use after close(), and the default
-// executor (run_joins_default_executor) belongs to another feature.
+// (test_run_future), a second scope on a closed runner is a use after close(). The default executor
+// (run_joins_default_executor) is in test_python_loop_executors.cpp.
 #include <doctest/doctest.h>
 
 #include <chrono>

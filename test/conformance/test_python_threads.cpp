@@ -19,8 +19,7 @@ TEST_SUITE_BEGIN("conformance/threads");
 
 TEST_CASE(
     "to_thread: calls the function once, with its arguments, in another thread "
-    "[cpython test_threads.test_to_thread] [cpython test_threads.test_to_thread_once] "
-    "[cpython test_threads.test_to_thread_args]") {
+    "[cpython test_threads.test_to_thread]") {
   on_loop([]() -> Coroutine<> {
     int calls = 0;
     const auto add = [&calls](int a, int b) {
@@ -55,9 +54,7 @@ TEST_CASE("to_thread: ten at once are ten calls [cpython test_threads.test_to_th
 
 ContextVar<int> variable{"variable"};
 
-TEST_CASE(
-    "to_thread: the function sees the caller's context variables, and changes its own "
-    "[cpython test_threads.test_to_thread_with_contextvars]") {
+TEST_CASE("to_thread: the function sees the caller's context variables, and changes its own") {
   on_loop([]() -> Coroutine<> {
     variable.set(8);
     const auto read_and_set = [] {
