@@ -28,7 +28,9 @@ namespace {
 TEST_SUITE_BEGIN("loop/run_in_executor");
 
 Coroutine<> await_job(Future<> job) { co_await job; }
+// By then the tasks made before wait, too.
 Coroutine<> yield_until_arrival(const Gate& gate) {
+  co_await settle();
   while (gate.arrived() == 0) co_await aio::yield();
 }
 

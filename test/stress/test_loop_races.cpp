@@ -14,6 +14,7 @@
 #include "../support/lifetime_tracked.hpp"
 #include "../support/log_capture.hpp"
 #include "../support/loop_probe.hpp"
+#include "../support/meeting.hpp"
 #include "../support/process_probe.hpp"
 #include "../support/seeded.hpp"
 
@@ -21,19 +22,6 @@ namespace plait::test {
 namespace {
 
 constexpr int rounds = 2000;
-
-// Two threads that begin each round together.
-class Meeting {
- public:
-  void arrive() {
-    const int before = arrived_.fetch_add(1);
-    const int wanted = (before / 2 + 1) * 2;
-    while (arrived_.load() < wanted) std::this_thread::yield();
-  }
-
- private:
-  std::atomic<int> arrived_{0};
-};
 
 Coroutine<int> await_with(Future<int> future, LifetimeTracked) { co_return co_await future; }
 
