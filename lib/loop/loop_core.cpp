@@ -151,7 +151,7 @@ void LoopCore::check_usable_slowly() const {
   if (!running_ || in_own_thread()) return;
   throw RuntimeError(
       "Non-thread-safe operation invoked on an event loop other than the current one: use "
-      "call_soon_threadsafe()");
+      "call_soon_threadsafe() or run_coroutine_threadsafe()");
 }
 
 // A thread that made the loop for another one to run may block for what it has posted there, and

@@ -12,7 +12,7 @@ namespace plait::detail {
 void check_same_loop(const LoopCore& core, const FutureState& state, const char* function) {
   if (state.owner() == &core || !state.snapshot().has(of_loop)) return;
   throw std::invalid_argument(std::string(function) + " got " + state.describe() +
-                              " of another loop: await it in a task of that loop");
+                              " of another loop: give it wrap_future() of that");
 }
 
 void WatchList::set_state(Watch& watch, StateRef<FutureState> state, const char* function) const {
