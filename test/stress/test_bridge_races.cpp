@@ -117,6 +117,32 @@ TEST_CASE("run_coroutine_threadsafe: blocking threads get their results from a r
   CHECK(counts.live == 0);
 }
 
+TEST_CASE("run_coroutine_threadsafe: by who made the loop, while another thread begins to run it") {
+  auto engine = seeded_engine("begin to run");
+  LifetimeCounts counts;
+  int cancelled = 0;
+  for (int round = 0; round < rounds; ++round) {
+    Meeting meeting;
+    aio::EventLoop loop;
+    std::thread runner([&, own = Engine(engine())]() mutable {
+      meeting.arrive();
+      dawdle(own);
+      loop.run_forever();
+    });
+    meeting.arrive();
+    dawdle(engine);
+    auto future = aio::run_coroutine_threadsafe(yield_times(3, LifetimeTracked(counts)), loop);
+    if (round % 2 == 0) future.cancel();
+    future.wait();
+    cancelled += future.cancelled();
+    loop.call_soon_threadsafe([&] { loop.stop(); });
+    runner.join();
+    CHECK((future.cancelled() || future.result() == 3));
+  }
+  CHECK(counts.live == 0);
+  MESSAGE("cancelled: " << cancelled);
+}
+
 Coroutine<int> await_with(Future<int> future, LifetimeTracked) {
   co_return co_await aio::wrap_future(std::move(future));
 }

@@ -30,11 +30,9 @@ class WrapperState final : public MirrorState<T> {
 
 template <class T>
 Future<T> wrap_state(LoopCore& core, Future<T> f) {
-  auto original = StateRef<FutureState>::share(*state_of(f));
-  f = {};  // so that what can be moved only is moved
   auto* const wrapper = new WrapperState<T>(core);
   auto wrapped = make_future(StateRef<ValueState<T>>::adopt(wrapper));
-  wrapper->begin(std::move(original));
+  wrapper->begin(release_state(std::move(f)));
   return wrapped;
 }
 

@@ -90,9 +90,9 @@ class OutcomeRelay final : public Waiter {
 /// The state of `f`, of which `f` no longer is a handle.
 template <class T>
 StateRef<ValueState<T>> take_state(Future<T> f, const char* function) {
-  auto* const state = state_of(f);
-  if (!state) throw_no_state(function);
-  return StateRef<ValueState<T>>::share(static_cast<ValueState<T>&>(*state));
+  if (!f.valid()) throw_no_state(function);
+  auto state = release_state(std::move(f));
+  return StateRef<ValueState<T>>::adopt(static_cast<ValueState<T>*>(state.detach()));
 }
 
 }  // namespace plait::detail
