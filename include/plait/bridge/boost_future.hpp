@@ -39,8 +39,8 @@ namespace plait::aio {
 /// A future of the running loop that ends as `f` does: see wrap_future() for std::future.
 ///
 /// `f` is a boost::future, which older versions of Boost.Thread's interface call
-/// boost::unique_future. Programs that include this header link with boost_thread. Clang 19 does not
-/// compile Boost 1.81's futures with executors, which BOOST_THREAD_VERSION 4 turns on.
+/// boost::unique_future. Programs that include this header link with boost_thread. Clang 19 does
+/// not compile Boost 1.81's futures with executors, which BOOST_THREAD_VERSION 4 turns on.
 template <class T>
 Future<T> wrap_future(boost::BOOST_THREAD_FUTURE<T> f) {
   auto& core = plait::detail::require_running_core();
