@@ -2,7 +2,6 @@
 #include <plait/loop/detail/loop_core.hpp>
 
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <limits>
@@ -117,7 +116,7 @@ void LoopCore::destroy_tasks() noexcept {
     if (tasks_->detach()) {
       tasks_->state().abandon();
     } else {
-      sched_yield();
+      inbox_.sleep({});
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <plait/loop/detail/task_state.hpp>
 
 #include "core/adaptive_spin.hpp"
+#include "core/wait_graph.hpp"
 #include "loop/selector.hpp"
 
 namespace plait::detail {
@@ -180,13 +181,18 @@ void LoopCore::select() {
 // Virtual time stands still as long as work runs elsewhere that a task waits for.
 void LoopCore::jump_or_wait() {
   const auto next = timers_.next_deadline();
-  const bool watches = selector_ && selector_->watches_anything();
-  if (outside_ > 0 || (!next && watches)) return sleep_until({});
+  if (outside_ > 0 || (!next && watches_anything())) return sleep_until({});
   if (next) {
     virtual_now_ = *next;
   } else if (inbox_.empty()) {
     throw DeadlockError(describe_waiting_tasks());
   }
+}
+
+bool LoopCore::watches_anything() {
+  if (!selector_) return false;
+  MutexLock lock(owners_mutex());
+  return selector_->watches_anything();
 }
 
 void LoopCore::sleep_until(Deadline deadline) {

@@ -78,6 +78,23 @@ void Selector::wait(Deadline deadline) {
   poll();
 }
 
+bool Selector::watches_anything() {
+  return !watched_.empty() || !signals_.empty() || has_work_of_others();
+}
+
+// A context keeps to itself how much work it has, but without any it stops. So the selector's own,
+// work_ and the wait for interrupts_, is taken away for a moment.
+bool Selector::has_work_of_others() {
+  constexpr int own_work = 2;
+  const auto executor = context_.get_executor();
+  context_.restart();
+  for (int i = 0; i < own_work; ++i) executor.on_work_finished();
+  const bool others = !context_.stopped();
+  for (int i = 0; i < own_work; ++i) executor.on_work_started();
+  context_.restart();
+  return others;
+}
+
 // ---------------------------------------------------------------- descriptors
 
 namespace {

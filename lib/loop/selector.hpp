@@ -38,8 +38,9 @@ class Selector {
   bool poll();
   /// As poll(), and waits for something until the deadline or an interruption.
   void wait(Deadline deadline);
-  /// True: a descriptor or a signal.
-  bool watches_anything() const { return !watched_.empty() || !signals_.empty(); }
+  /// True: a descriptor or a signal, or the user's own Asio objects have something to do. Runs in:
+  /// owners_mutex() held, so that nobody interrupts.
+  bool watches_anything();
 
   void watch(int fd, Direction direction, Callback callback);
   bool unwatch(int fd, Direction direction);
@@ -56,6 +57,7 @@ class Selector {
   void arm(const std::shared_ptr<Watched>& watched, Direction direction);
   void arm_signal(int number);
   void watch_interrupts();
+  bool has_work_of_others();
 
   LoopCore& core_;
   boost::asio::io_context context_{1};

@@ -6,6 +6,14 @@ from source import run, sources, split
 LAYERS = ["core", "executors", "loop", "bridge", "io"]
 BESIDE = ["testing", "inspect"]  # they may use every layer; no layer uses them
 UMBRELLAS = {"futures.hpp": 1, "aio.hpp": 4, "plait.hpp": 4}  # the highest layer that each gathers
+SHOW_BOOST = {
+    "plait/bridge/asio.hpp",
+    "plait/bridge/boost_future.hpp",
+    "plait/bridge/detail/asio_control.hpp",
+    "plait/bridge/detail/asio_operation.hpp",
+    "plait/bridge/detail/asio_wait.hpp",
+    "plait/bridge/detail/loop_executor.hpp",
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 MAX_DEPTH = 12
 
@@ -22,8 +30,7 @@ class Header:
         self.rank = UMBRELLAS[parts[-1]] if self.umbrella else None
         if self.folder in LAYERS:
             self.rank = LAYERS.index(self.folder)
-        bridges = ("plait/bridge/asio.hpp", "plait/bridge/boost_future.hpp")
-        self.may_show_boost = self.folder == "io" or name in bridges
+        self.may_show_boost = self.folder == "io" or name in SHOW_BOOST
 
 
 def complaints(name, target, known):

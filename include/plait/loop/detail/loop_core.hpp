@@ -163,6 +163,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void sleep_until(Deadline deadline);
   bool spin_until(Deadline deadline);
   void jump_or_wait();
+  bool watches_anything();
   std::string describe_waiting_tasks() const;
   void run_ready();
   void run_timed(Runnable& work);
