@@ -53,13 +53,13 @@ void LoopCore::post_from_outside(Runnable& work) noexcept {
 bool LoopCore::push_from_outside(Runnable& work) noexcept {
   const auto found = inbox_.push(work);
   // From here on the loop may be gone: `this` is an address only.
-  if (found == LoopInbox::Found::asleep_in_selector) interrupt_selector_if_alive();
+  if (found == LoopInbox::Found::asleep_in_selector) wake_sleeper_if_alive();
   return found != LoopInbox::Found::closed;
 }
 
 bool LoopCore::push_from_outside_locked(Runnable& work) noexcept {
   const auto found = inbox_.push(work);
-  if (found == LoopInbox::Found::asleep_in_selector) selector_->interrupt();
+  if (found == LoopInbox::Found::asleep_in_selector) wake_sleeper();
   return found != LoopInbox::Found::closed;
 }
 
@@ -69,9 +69,34 @@ void LoopCore::post_from_signal(Runnable& work) noexcept {
   if (found == LoopInbox::Found::asleep_in_selector) selector_->interrupt_from_signal();
 }
 
-void LoopCore::interrupt_selector_if_alive() noexcept {
+void LoopCore::wake_sleeper_if_alive() noexcept {
   MutexLock lock(owners_mutex());
-  if (is_live(this) && selector_) selector_->interrupt();
+  if (is_live(this)) wake_sleeper();
+}
+
+// What it sleeps in may be gone: it is woken already, and is being closed.
+void LoopCore::wake_sleeper() noexcept {
+  if (driver_) {
+    driver_->wake();
+  } else if (selector_) {
+    selector_->interrupt();
+  }
+}
+
+// What was posted before goes before it. A driver is to learn of it.
+void LoopCore::push_while_idle(Runnable& work) noexcept {
+  if (driver_) return post_from_outside(work);
+  inbox_.take_all(ready_);
+  ready_.push(work);
+}
+
+void LoopCore::set_driver(LoopDriver* driver) noexcept {
+  MutexLock lock(owners_mutex());
+  driver_ = driver;
+}
+
+void LoopCore::wake_driver() noexcept {
+  if (inbox_.wake_from_selector()) driver_->wake();
 }
 
 // ---------------------------------------------------------------- closing
@@ -127,6 +152,10 @@ Selector& LoopCore::selector() {
   check_open();
   if (!selector_) selector_ = std::make_unique<Selector>(*this);
   return *selector_;
+}
+
+void LoopCore::set_selector(std::unique_ptr<Selector> selector) noexcept {
+  selector_ = std::move(selector);
 }
 
 void LoopCore::check_open() const {

@@ -66,6 +66,11 @@ bool LoopInbox::sleep_in_selector() noexcept {
   return inbox_.compare_exchange_strong(top, in_selector());  // [INBOX-1]
 }
 
+bool LoopInbox::wake_from_selector() noexcept {
+  Runnable* top = in_selector();
+  return inbox_.compare_exchange_strong(top, nullptr);
+}
+
 void LoopInbox::close() noexcept {
   Runnable* rest = inbox_.exchange(closed());
   while (is_work(rest)) std::exchange(rest, rest->next_runnable)->abandon();

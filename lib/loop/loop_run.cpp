@@ -52,11 +52,22 @@ class LoopCore::RunScope {
 };
 
 void LoopCore::run_forever() {
+  if (driver_) throw RuntimeError("This event loop is run by an io_context: run that");
   const RunScope scope(*this);
   do {
     run_once();
   } while (!stopping_);
   if (std::exchange(interrupted_, false)) throw KeyboardInterrupt();
+}
+
+LoopTurn LoopCore::run_turn() {
+  const RunScope scope(*this);
+  poll_credit_ = handles_between_polls;
+  do {
+    run_once();
+  } while (!ready_.empty() && poll_credit_ > 0);
+  if (!ready_.empty() || !inbox_.sleep_in_selector()) return {.more = true, .next = {}};
+  return {.more = false, .next = timers_.next_deadline()};
 }
 
 // Stops the loop when a future is done, an iteration later, as Python does. In the ready queue it
@@ -162,6 +173,10 @@ void LoopCore::call_trace() {
 // ---------------------------------------------------------------- waiting
 
 void LoopCore::select() {
+  if (driver_) {
+    if (!timers_.empty()) timers_.advance(time(), ready_);
+    return;
+  }
   poll_credit_ = handles_between_polls;
   if (selector_) {
     selector_->poll();

@@ -20,6 +20,8 @@ namespace plait::detail {
 
 Selector::Selector(LoopCore& core)
     : core_(core),
+      own_context_(std::make_unique<boost::asio::io_context>(1)),
+      context_(*own_context_),
       work_(boost::asio::make_work_guard(context_)),
       deadline_(context_),
       interrupts_(context_) {
@@ -29,7 +31,8 @@ Selector::Selector(LoopCore& core)
   watch_interrupts();
 }
 
-Selector::~Selector() = default;
+Selector::Selector(LoopCore& core, boost::asio::io_context& context)
+    : core_(core), context_(context), deadline_(context_), interrupts_(context_) {}
 
 // stop() needs no memory; wait() restarts the context.
 void Selector::interrupt() noexcept { context_.stop(); }
@@ -125,6 +128,17 @@ struct Selector::Watched {
   Side read, write;
 };
 
+// Somebody else's context may go on with what was started here: the handlers must find nothing to
+// do that needs the selector.
+Selector::~Selector() {
+  for (auto& [fd, watched] : watched_) {
+    watched->read.callback.reset();
+    watched->write.callback.reset();
+    watched->descriptor.cancel();
+    watched->descriptor.release();
+  }
+}
+
 // Runs the callback in its turn, then watches again: readiness is level-triggered.
 class Selector::Event final : public Runnable {
  public:
@@ -167,7 +181,7 @@ void Selector::arm(const std::shared_ptr<Watched>& watched, Direction direction)
       kind, [this, watched, direction](const boost::system::error_code& error) {
         watched->side(direction).armed = false;
         if (!error && watched->side(direction).callback) {
-          core_.push(*new Event(*this, watched, direction));
+          core_.post(*new Event(*this, watched, direction));
         }
       });
 }

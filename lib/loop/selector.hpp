@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -23,7 +24,10 @@ class Selector {
   using Callback = std::function<void()>;
   enum class Direction { read, write };
 
+  /// With an io_context of its own.
   explicit Selector(LoopCore& core);
+  /// With somebody else's, who runs it; wait() and poll() are not for this one.
+  Selector(LoopCore& core, boost::asio::io_context& context);
   Selector(const Selector&) = delete;
   Selector& operator=(const Selector&) = delete;
   ~Selector();
@@ -60,8 +64,9 @@ class Selector {
   bool has_work_of_others();
 
   LoopCore& core_;
-  boost::asio::io_context context_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  const std::unique_ptr<boost::asio::io_context> own_context_;  // null: somebody else's
+  boost::asio::io_context& context_;
+  std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   boost::asio::steady_timer deadline_;
   boost::asio::posix::stream_descriptor interrupts_;  // an eventfd, which signal handlers may write
   std::map<int, std::shared_ptr<Watched>> watched_;

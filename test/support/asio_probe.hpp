@@ -1,6 +1,12 @@
 // What tests of the bridge to Asio share: an operation of their own, a context that runs.
 #pragma once
 
+#include <exception>
+#include <functional>
+#include <memory>
+#include <plait/aio.hpp>
+#include <plait/bridge/asio.hpp>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -8,8 +14,11 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
+
+#include "on_loop.hpp"
 
 namespace plait::test {
 
@@ -44,5 +53,65 @@ class RunningContext {
       context.get_executor()};
   std::thread thread_;
 };
+
+// How a task ended: "value", "cancelled", or what it threw.
+template <class T>
+std::string end_of(const Future<T>& task) {
+  if (task.cancelled()) return "cancelled";
+  try {
+    std::rethrow_exception(task.exception() ? task.exception()
+                                            : std::make_exception_ptr(std::string("value")));
+  } catch (const std::string& value) {
+    return value;
+  } catch (const boost::system::system_error& e) {
+    return e.code().message();
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+}
+
+struct Pair {
+  explicit Pair(aio::EventLoop& loop) : Pair(loop.context(), loop.context()) {}
+  Pair(boost::asio::io_context& a, boost::asio::io_context& b) : near(a), far(b) {
+    boost::asio::local::connect_pair(near, far);
+  }
+  Stream near, far;
+};
+
+// Runs `loop` until `task` is done, however it ends.
+template <class T>
+std::string run_to_end(aio::EventLoop& loop, const aio::Task<T>& task) {
+  loop.run_until_complete(settle(task));
+  return end_of(task);
+}
+
+// An operation whose end the test chooses.
+class Manual {
+ public:
+  template <class Token = aio::use_coroutine_t>
+  auto async(Token token = {}) {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code, int)>(
+        [this](auto handler) {
+          finish = [h = std::make_shared<decltype(handler)>(std::move(handler))](
+                       boost::system::error_code e, int n) {
+            auto once = std::move(*h);
+            std::move(once)(e, n);
+          };
+        },
+        token);
+  }
+  std::function<void(boost::system::error_code, int)> finish;
+};
+
+// Takes the operation's result, then waits once more: is the request still there?
+inline Coroutine<std::string> take_then_wait(Manual& manual, std::string& seen) {
+  try {
+    seen = std::to_string(co_await manual.async());
+  } catch (const boost::system::system_error&) {
+    seen = "refused";
+  }
+  co_await aio::yield();
+  co_return "not cancelled";
+}
 
 }  // namespace plait::test

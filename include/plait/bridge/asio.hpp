@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -10,9 +11,15 @@
 #include <plait/bridge/detail/asio_wait.hpp>
 #include <plait/core/coroutine.hpp>
 #include <plait/core/future.hpp>
+#include <plait/loop/event_loop.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/io_context.hpp>
+
+namespace plait::detail {
+class ContextDriver;
+}
 
 namespace plait::aio {
 
@@ -86,6 +93,34 @@ auto async_get(Future<T> future, Token&& token) {
   return boost::asio::async_initiate<Token, Signature>(plait::detail::AsioWaitInitiation<T>(),
                                                        token, std::move(future));
 }
+
+/// An event loop that has its turns in an io_context which somebody else runs.
+///
+/// @snippet test/bridge/test_asio_contexts.cpp context_loop
+///
+/// The loop's context() is that io_context: Asio's objects on it are at hand in its coroutines. The
+/// io_context's run() does not return while the loop has tasks, timers or watched descriptors; a
+/// future or promise alone does not keep it. Only one thread may run it; to another one belongs
+/// call_soon_threadsafe(), as with any loop. run_forever() and stop() are not for this loop.
+///
+/// Destroying it closes the loop, in the thread that runs the io_context or when nobody does; the
+/// io_context has to outlive it.
+/// **Python:** none. **Threads:** the one that runs the io_context.
+class ContextLoop {
+ public:
+  /// A loop in `context`. @throws std::invalid_argument for a loop with virtual time
+  explicit ContextLoop(boost::asio::io_context& context, LoopOptions options = LoopOptions());
+  ContextLoop(const ContextLoop&) = delete;
+  ContextLoop& operator=(const ContextLoop&) = delete;
+  ~ContextLoop();
+
+  /// The loop.
+  EventLoop& loop() noexcept { return loop_; }
+
+ private:
+  EventLoop loop_;
+  std::shared_ptr<plait::detail::ContextDriver> driver_;
+};
 
 }  // namespace plait::aio
 

@@ -131,7 +131,7 @@ class EventLoop {
   TimerHandle call_at(Clock::time_point when, F&& fn, A&&... args) {
     core_->check_usable();
     auto callback = make_callback("call_at()", std::forward<F>(fn), std::forward<A>(args)...);
-    core_->timers().add(*callback, when);
+    core_->add_timer(*callback, when);
     return TimerHandle(std::move(callback));
   }
   /// The loop's clock: Clock::now(), or the virtual time.

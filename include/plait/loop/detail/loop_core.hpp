@@ -14,6 +14,7 @@
 #include <plait/core/detail/ready_queue.hpp>
 #include <plait/core/detail/scheduler.hpp>
 #include <plait/loop/detail/default_executor.hpp>
+#include <plait/loop/detail/loop_driver.hpp>
 #include <plait/loop/detail/loop_inbox.hpp>
 #include <plait/loop/detail/timer_wheel.hpp>
 #include <plait/loop/loop_options.hpp>
@@ -50,7 +51,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   /// Runs in: the thread that has the loop, whether it runs or not.
   void push(Runnable& work) noexcept {
     if (!running_) [[unlikely]]
-      inbox_.take_all(ready_);  // what was posted before goes before it
+      return push_while_idle(work);
     ready_.push(work);
   }
   /// Runs in: any thread. As push(); false: the loop is closed.
@@ -67,6 +68,11 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
     return options_.virtual_time ? virtual_now_ : Clock::now();
   }
   TimerWheel& timers() noexcept { return timers_; }
+  /// As timers().add(), also while the loop does not run.
+  void add_timer(Timer& timer, Clock::time_point when) {
+    timers_.add(timer, when);
+    if (driver_ && !running_) wake_driver();
+  }
   /// `delay` from now; the clock's last moment where the sum would overflow.
   Clock::time_point deadline(Duration delay) const noexcept;
 
@@ -93,6 +99,12 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void check_usable() const {
     if (closed_ || debug_) check_usable_slowly();
   }
+
+  // -- being run by somebody else's event loop
+  /// From now on `driver` runs the loop by run_turn(), and nobody else may; null: nobody does.
+  void set_driver(LoopDriver* driver) noexcept;
+  /// Runs what is ready, for as long as an iteration or a little more takes.
+  LoopTurn run_turn();
 
   // -- tasks
   std::uint32_t next_task_id() noexcept {
@@ -132,6 +144,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   // -- descriptors and signals
   /// Makes it if there is none yet.
   Selector& selector();
+  /// Takes the selector of a loop that has none yet.
+  void set_selector(std::unique_ptr<Selector> selector) noexcept;
   /// Null: nobody has needed it yet, or the loop is closed.
   Selector* selector_or_null() const noexcept { return selector_.get(); }
 
@@ -157,7 +171,10 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   static std::uint32_t take_ids() noexcept;
   void check_usable_slowly() const;
   void post_from_outside(Runnable& work) noexcept override;
-  void interrupt_selector_if_alive() noexcept;
+  void push_while_idle(Runnable& work) noexcept;
+  void wake_sleeper() noexcept;
+  void wake_sleeper_if_alive() noexcept;
+  void wake_driver() noexcept;
   void run_once();
   void select();
   void sleep_until(Deadline deadline);
@@ -191,6 +208,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   AsyncGeneratorState* generators_ = nullptr;  // newest first
   std::unique_ptr<Selector> selector_;         // null until somebody needs descriptors
   DefaultExecutor default_executor_;
+  LoopDriver* driver_ = nullptr;  // who runs it by turns. Others read it with owners_mutex() held
 
   // Written by the thread that runs the loop; read by others where debug mode looks for calls from
   // wrong threads.

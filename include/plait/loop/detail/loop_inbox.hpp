@@ -35,6 +35,8 @@ class LoopInbox {
   void sleep(Deadline deadline) noexcept;
   /// Says that the loop is about to sleep in its selector; false: there is work already.
   bool sleep_in_selector() noexcept;
+  /// Takes that back; false: it was taken back already, or there is work.
+  bool wake_from_selector() noexcept;
   /// Abandons what is in it and takes nothing any more.
   void close() noexcept;
 
