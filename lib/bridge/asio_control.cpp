@@ -13,6 +13,15 @@
 #include "loop/selector.hpp"
 
 namespace plait::detail {
+namespace {
+
+// Whether the context of a loop that is being closed is somebody else's.
+bool runs_on_without(Scheduler& scheduler) noexcept {
+  auto* const core = dynamic_cast<LoopCore*>(&scheduler);
+  return core && core->selector_or_null() && !core->selector_or_null()->owns_context();
+}
+
+}  // namespace
 
 void AsioControl::handler_gone() noexcept {
   const auto before = word_.fetch_and(static_cast<std::uint8_t>(~handler));
@@ -34,6 +43,13 @@ void AsioControl::release(Part part) noexcept {
 void AsioControl::begun() noexcept {
   const auto before = word_.fetch_and(static_cast<std::uint8_t>(~starting));
   if (!(before & handler) || (before & detached)) wake();
+}
+
+// The loop's own context runs no more. Somebody else's does: what is pending there must not use the
+// memory of the frames any more.
+bool AsioControl::detach() noexcept {
+  if (runs_on_without(waiting_fiber().scheduler())) emit();
+  return word_.fetch_or(detached) & handler;
 }
 
 // wake() is for the fiber's own thread, where a cancel() that comes next is then too late. From

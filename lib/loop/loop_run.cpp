@@ -177,6 +177,7 @@ void LoopCore::select() {
     if (!timers_.empty()) timers_.advance(time(), ready_);
     return;
   }
+  if (selector_ && has_nothing_to_do()) return wait_for_event();
   poll_credit_ = handles_between_polls;
   if (selector_) {
     selector_->poll();
@@ -189,6 +190,21 @@ void LoopCore::select() {
   } else {
     sleep_until(timers_.next_deadline());
   }
+  inbox_.take_all(ready_);
+  if (!timers_.empty()) timers_.advance(time(), ready_);
+}
+
+bool LoopCore::has_nothing_to_do() const noexcept {
+  if (!ready_.empty() || stopping_ || options_.virtual_time) return false;
+  const auto next = timers_.next_deadline();
+  return !next || *next > time();
+}
+
+// Without asking first what is ready: one system call less. The rest of what is ready by then comes
+// in the next iterations.
+void LoopCore::wait_for_event() {
+  sleep_until(timers_.next_deadline());
+  poll_credit_ = 0;
   inbox_.take_all(ready_);
   if (!timers_.empty()) timers_.advance(time(), ready_);
 }

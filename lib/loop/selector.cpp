@@ -71,14 +71,21 @@ bool Selector::poll() {
 }
 
 void Selector::wait(Deadline deadline) {
-  if (deadline) {
-    deadline_.expires_at(*deadline);
-    deadline_.async_wait([](const boost::system::error_code&) {});
-  }
+  if (deadline) arm_deadline(*deadline);
   // Not restarted before: a stop() that has come already must end this wait.
   run_handlers([this] { context_.run_one(); });
-  if (deadline) deadline_.cancel();
-  poll();
+  context_.restart();
+}
+
+// A timer that is set for an earlier time than is now wanted stays: a wait that ends early does no
+// harm, and most ends of waits are events.
+void Selector::arm_deadline(Clock::time_point deadline) {
+  if (armed_ && *armed_ <= deadline) return;
+  armed_ = deadline;
+  deadline_.expires_at(deadline);
+  deadline_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) armed_.reset();
+  });
 }
 
 bool Selector::watches_anything() {

@@ -38,9 +38,11 @@ class Selector {
   void interrupt_from_signal() noexcept;
 
   boost::asio::io_context& context() { return context_; }
+  bool owns_context() const noexcept { return own_context_ != nullptr; }
   /// Runs what has become ready. False: nothing.
   bool poll();
-  /// As poll(), and waits for something until the deadline or an interruption.
+  /// Waits until the deadline, an interruption, or something has become ready, which it runs; there
+  /// may be more.
   void wait(Deadline deadline);
   /// True: a descriptor or a signal, or the user's own Asio objects have something to do. Runs in:
   /// owners_mutex() held, so that nobody interrupts.
@@ -61,6 +63,7 @@ class Selector {
   void arm(const std::shared_ptr<Watched>& watched, Direction direction);
   void arm_signal(int number);
   void watch_interrupts();
+  void arm_deadline(Clock::time_point deadline);
   bool has_work_of_others();
 
   LoopCore& core_;
@@ -68,6 +71,7 @@ class Selector {
   boost::asio::io_context& context_;
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   boost::asio::steady_timer deadline_;
+  Deadline armed_;                                    // for when deadline_ is set
   boost::asio::posix::stream_descriptor interrupts_;  // an eventfd, which signal handlers may write
   std::map<int, std::shared_ptr<Watched>> watched_;
   struct Signal;

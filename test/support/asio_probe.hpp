@@ -1,6 +1,7 @@
 // What tests of the bridge to Asio share: an operation of their own, a context that runs.
 #pragma once
 
+#include <array>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 
 #include "on_loop.hpp"
 
@@ -112,6 +114,12 @@ inline Coroutine<std::string> take_then_wait(Manual& manual, std::string& seen) 
   }
   co_await aio::yield();
   co_return "not cancelled";
+}
+
+// A coroutine that waits with its buffer in its frame.
+inline Coroutine<> read_for_ever(Stream& stream) {
+  std::array<char, 64> buffer;
+  co_await boost::asio::async_read(stream, boost::asio::buffer(buffer), aio::use_coroutine);
 }
 
 }  // namespace plait::test

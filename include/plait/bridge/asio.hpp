@@ -96,7 +96,7 @@ auto async_get(Future<T> future, Token&& token) {
 
 /// An event loop that has its turns in an io_context which somebody else runs.
 ///
-/// @snippet test/bridge/test_asio_contexts.cpp context_loop
+/// @snippet test/bridge/test_asio_context_loop.cpp context_loop
 ///
 /// The loop's context() is that io_context: Asio's objects on it are at hand in its coroutines. The
 /// io_context's run() does not return while the loop has tasks, timers or watched descriptors; a
@@ -104,7 +104,8 @@ auto async_get(Future<T> future, Token&& token) {
 /// call_soon_threadsafe(), as with any loop. run_forever() and stop() are not for this loop.
 ///
 /// Destroying it closes the loop, in the thread that runs the io_context or when nobody does; the
-/// io_context has to outlive it.
+/// io_context has to outlive it. Asio's objects that its tasks are waiting for then must still
+/// exist, as for any cancellation of an Asio operation.
 /// **Python:** none. **Threads:** the one that runs the io_context.
 class ContextLoop {
  public:

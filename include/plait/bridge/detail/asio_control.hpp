@@ -64,11 +64,8 @@ class AsioControl {
   void begun() noexcept;
   /// The initiation has thrown: what becomes of the handler does not count.
   void give_up_handler() noexcept { add(detached); }
-  /// Tells the operation to end. True: the fiber will not be woken.
-  bool detach() noexcept {
-    emit();  // whoever still runs the context: the memory of the frames must not be used any more
-    return word_.fetch_or(detached) & handler;
-  }
+  /// True: the fiber will not be woken.
+  bool detach() noexcept;
 
   // Written in the handler's thread before it lets go; read in the fiber's after that.
   bool dropped_ = false;

@@ -177,6 +177,8 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   void wake_driver() noexcept;
   void run_once();
   void select();
+  bool has_nothing_to_do() const noexcept;
+  void wait_for_event();
   void sleep_until(Deadline deadline);
   bool spin_until(Deadline deadline);
   void jump_or_wait();
