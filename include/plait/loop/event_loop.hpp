@@ -238,7 +238,9 @@ class EventLoop {
   void add_signal_handler(int sig, std::function<void()> fn);
   /// Restores the default disposition. @returns false if there was no handler
   bool remove_signal_handler(int sig);
-  /// The selector, for the user's own Asio objects.
+  /// The selector, for the user's own Asio objects and posts; see `doc/asio.md`. The loop runs it:
+  /// nobody else may. Those objects must be gone before the loop is closed.
+  /// **Threads:** the loop's; the io_context itself is for any.
   boost::asio::io_context& context();
 
  private:
