@@ -198,13 +198,13 @@ TEST_CASE("async_get: a cancellation that comes after the end changes nothing") 
 
 TEST_CASE("async_get: the slot cancels a task of another thread's loop") {
   aio::EventLoop loop;
-  const RunningContext other;
+  asio::cancellation_signal signal;
+  Ending ending;
+  const RunningContext other;  // its thread ends before what it uses
   const auto wait = [](Future<int> f) -> Coroutine<int> { co_return co_await f; };
   auto never = loop.create_promise<int>();
   auto task = loop.create_task(wait(never.get_future()));
   run_briefly(loop);
-  asio::cancellation_signal signal;
-  Ending ending;
   async_get<int>(task, into(ending, other.context, signal));
   asio::post(other.context, [&] { signal.emit(asio::cancellation_type::terminal); });
   loop.run_until_complete(settle(task));
