@@ -1,11 +1,11 @@
 // Question: what does a sleeping task cost, its coroutine, its timer and its handle included?
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <string>
 
 #include "harness.hpp"
+#include "in_child.hpp"
 #include "loop_contender.hpp"
 
 namespace {
@@ -20,20 +20,8 @@ double resident_bytes() {
 using Sleepers = bench::SleepCost (*)(const bench::SleepLoad&);
 
 // In a process of its own, so that none finds memory that another has left.
-bench::SleepCost in_child(Sleepers run, std::size_t tasks) {
-  int ends[2];
-  bench::require(::pipe(ends) == 0, "pipe()");
-  if (::fork() == 0) {
-    const bench::SleepCost cost = run({tasks, &resident_bytes});
-    const bool sent = ::write(ends[1], &cost, sizeof(cost)) == sizeof(cost);
-    ::_exit(sent ? 0 : 1);
-  }
-  bench::SleepCost cost{};
-  bench::require(::read(ends[0], &cost, sizeof(cost)) == sizeof(cost), "the child's figures");
-  ::close(ends[0]);
-  ::close(ends[1]);
-  ::wait(nullptr);
-  return cost;
+bench::SleepCost cost_of(Sleepers run, std::size_t tasks) {
+  return bench::in_child([&] { return run({tasks, &resident_bytes}); });
 }
 
 }  // namespace
@@ -44,10 +32,10 @@ int main(int argc, char** argv) {
   bench::Report report("sleeping_tasks: " + std::to_string(tasks) + " tasks that sleep for 1 s",
                        "a task", options);
   const auto bytes = [tasks](Sleepers run) {
-    return [=] { return in_child(run, tasks).bytes_per_task; };
+    return [=] { return cost_of(run, tasks).bytes_per_task; };
   };
   const auto seconds = [tasks](Sleepers run) {
-    return [=] { return in_child(run, tasks).seconds; };
+    return [=] { return cost_of(run, tasks).seconds; };
   };
   report.measure("resident bytes", {{"plait", bytes(&bench::plait_sleepers), 300.0},
                                     {"Boost.Asio", bytes(&bench::asio_sleepers)}});

@@ -2,40 +2,19 @@
 #include "tbb_peer.hpp"
 
 #include <tbb/blocked_range.h>
-#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
-#include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
 #include "fib.hpp"
 #include "harness.hpp"
+#include "tbb_threads.hpp"
 #include "transform.hpp"
 
 namespace bench {
 namespace {
 
 using Range = tbb::blocked_range<std::size_t>;
-
-// Both of them: the arena bounds this call, the control bounds the threads that oneTBB keeps.
-class Threads {
- public:
-  explicit Threads(int count)
-      : control_(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count)),
-        arena_(count) {
-    arena_.execute([count] {  // all threads are there before the clock starts
-      tbb::parallel_for(0, 1000 * count, [](int i) { CheapOrDear()(-i); });
-    });
-  }
-  template <class Body>
-  double nanoseconds_of(Body body) {
-    return arena_.execute([&] { return bench::nanoseconds_of(body); });
-  }
-
- private:
-  tbb::global_control control_;
-  tbb::task_arena arena_;
-};
 
 int fib_both(int n) {
   if (n < 2) return n;
@@ -67,7 +46,7 @@ double tbb_map_nanoseconds(Function function, const std::vector<int>& in, std::v
     for (std::size_t i = range.begin(); i != range.end(); ++i) out[i] = function(in[i]);
   };
   const Range all(0, in.size(), 1);
-  return Threads(threads).nanoseconds_of([&] {
+  return TbbThreads(threads).nanoseconds_of([&] {
     if (grain == Grain::automatic) {
       tbb::parallel_for(all, body);
     } else {
@@ -82,7 +61,7 @@ template double tbb_map_nanoseconds(NextToNothing, const std::vector<int>&, std:
 
 double tbb_fib_nanoseconds(int n, int threads, Shape shape) {
   int result = 0;
-  const double elapsed = Threads(threads).nanoseconds_of(
+  const double elapsed = TbbThreads(threads).nanoseconds_of(
       [&] { result = shape == Shape::both_spawned ? fib_both(n) : fib_one(n); });
   require(result == fib(n), "oneTBB's fib");
   return elapsed;
