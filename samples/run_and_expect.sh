@@ -1,8 +1,11 @@
 #!/bin/sh
-# Runs a program and checks that it succeeds and prints a given text: run_and_expect.sh PROGRAM TEXT
-output=$("$1") || { echo "$1 failed with status $?"; exit 1; }
+# Runs a program and checks that it succeeds and prints a given text:
+# run_and_expect.sh PROGRAM TEXT [ARGUMENT...]
+program=$1 expected=$2
+shift 2
+output=$("$program" "$@") || { echo "$program failed with status $?"; exit 1; }
 printf '%s\n' "$output"
 case "$output" in
-  *"$2"*) ;;
-  *) echo "expected to see: $2"; exit 1 ;;
+  *"$expected"*) ;;
+  *) echo "expected to see: $expected"; exit 1 ;;
 esac
