@@ -16,12 +16,6 @@
 #include <plait/loop/sleep.hpp>
 #include <plait/loop/task.hpp>
 
-// Threads and other loops
-#include <plait/bridge/run_coroutine_threadsafe.hpp>
-#include <plait/bridge/std_future.hpp>
-#include <plait/bridge/to_thread.hpp>
-#include <plait/bridge/wrap_future.hpp>
-
 // What tasks wait for
 #include <plait/loop/locks.hpp>
 #include <plait/loop/queue.hpp>
@@ -37,3 +31,7 @@
 
 // The border to threads, pools and other libraries
 #include <plait/bridge/fork_join.hpp>
+#include <plait/bridge/run_coroutine_threadsafe.hpp>
+#include <plait/bridge/std_future.hpp>
+#include <plait/bridge/to_thread.hpp>
+#include <plait/bridge/wrap_future.hpp>

@@ -257,6 +257,10 @@ concept CallableLater = requires(aio::EventLoop& loop, A... args) {
   loop.call_at(Clock::time_point(), args...);
 };
 
+template <class... A>
+concept RunnableInExecutor =
+    requires(aio::EventLoop& loop, A... args) { loop.run_in_executor(nullptr, args...); };
+
 TEST_CASE(
     "call_soon and its like: do not compile with a coroutine or a coroutine function "
     "[cpython test_base_events.test_call_coroutine]") {
@@ -265,6 +269,8 @@ TEST_CASE(
   CHECK_FALSE(CallableThreadsafe<Function>);
   CHECK_FALSE(CallableLater<Function>);
   CHECK_FALSE(CallableSoon<Coroutine<>>);
+  CHECK_FALSE(RunnableInExecutor<Function>);
+  CHECK(RunnableInExecutor<void (*)(int), int>);
   CHECK(CallableSoon<void (*)(int), int>);
   CHECK_FALSE(CallableSoon<void (*)(int)>);
 }

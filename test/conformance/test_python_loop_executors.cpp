@@ -1,6 +1,4 @@
 // CPython's cases of a loop's default executor, from the suites of the loop, of run() and of pools.
-// Left out: run_in_executor() takes what submit() takes, coroutine functions too (a part of
-// test_call_coroutine).
 #include <doctest/doctest.h>
 
 #include <concepts>

@@ -52,6 +52,7 @@ namespace plait::aio {
 /// @throws std::invalid_argument for a null callable; awaited, what EventLoop::run_in_executor()
 /// and fn throw
 template <class F, class... A>
+  requires(!plait::detail::CoroutineFunction<F, A...>)
 auto to_thread(F&& fn, A&&... args) -> Coroutine<SubmitResult<F, A...>> {
   plait::detail::refuse_null(fn, "to_thread()");
   return plait::detail::call_in_thread<std::decay_t<F>, std::decay_t<A>...>(

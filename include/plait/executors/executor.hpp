@@ -87,7 +87,7 @@ class Executor {
     detail::refuse_null(fn, "map()");
     using T = SubmitResult<F, std::ranges::range_value_t<Rs>...>;
     static_assert(
-        !detail::JobResult<detail::CallResult<F, std::ranges::range_value_t<Rs>...>>::is_coroutine,
+        !detail::CoroutineFunction<F, std::ranges::range_value_t<Rs>...>,
         "map() takes plain functions; submit() coroutines one by one, or fork_join() them");
     detail::Deadline deadline;
     if (options.timeout) deadline = detail::deadline_after(*options.timeout);

@@ -171,12 +171,14 @@ class EventLoop {
   ///
   /// `ex` null: the default executor, a ThreadPoolExecutor of this loop's own that is made when it
   /// is first needed. The future is that of Executor::submit(): `co_await` on it resumes here.
+  /// Coroutine functions are not taken, as in Python: Executor::submit() runs them.
   /// **Python:** as there; see also to_thread(), which carries the context variables.
   /// **Cancellation:** of the awaiting task cancels the queued job, or asks the running one to stop
   /// and does not wait for it.
   /// @throws what submit() throws; RuntimeError("Executor shutdown has been called") after
   /// shutdown_default_executor()
   template <class F, class... A>
+    requires(!detail::CoroutineFunction<F, A...>)
   Future<SubmitResult<F, A...>> run_in_executor(Executor* ex, F&& fn, A&&... args) {
     core_->check_usable();
     detail::refuse_null(fn, "run_in_executor()");

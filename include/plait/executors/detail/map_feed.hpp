@@ -13,7 +13,8 @@
 
 #include <plait/core/future.hpp>
 #include <plait/executors/detail/map_chunk.hpp>
-#include <plait/executors/detail/submit_job.hpp>
+#include <plait/executors/detail/submit_item.hpp>
+#include <plait/executors/detail/work_item.hpp>
 
 namespace plait {
 struct MapOptions;
@@ -219,6 +220,8 @@ class MapFeedOf final : public MapFeed<T> {
 
  private:
   using Call = ChunkCall<typename MapFeed<T>::Element, Fn, std::ranges::range_value_t<Views>...>;
+  using Results = ChunkResults<typename MapFeed<T>::Element>;
+  using Chunk = WorkItem<Results, NoName, Call>;
   using Positions = std::tuple<std::ranges::iterator_t<Views>...>;
 
   std::size_t submit_chunk(std::size_t size) override {
@@ -232,9 +235,10 @@ class MapFeedOf final : public MapFeed<T> {
     const std::size_t count =
         std::apply([](auto&... column) { return std::min({column.size()...}); }, columns);
     if (count > 0) {
-      this->chunks_.push_back({.future = submit_job(*core_, SubmitOptions(), NoName(),
-                                                    Call(shared_, std::move(columns), count)),
-                               .size = count});
+      this->chunks_.push_back(
+          {.future = submit_item<Results, Chunk>(*core_, SubmitOptions(), NoName(),
+                                                 Call(shared_, std::move(columns), count)),
+           .size = count});
     }
     return count;
   }

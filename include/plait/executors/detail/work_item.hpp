@@ -52,6 +52,9 @@ struct JobResult<Coroutine<T>> {
 /// What fn(args...) returns, decayed.
 template <class F, class... A>
 using CallResult = std::remove_cvref_t<typename submit_result<F, A...>::type>;
+/// A function whose result is a coroutine.
+template <class F, class... A>
+concept CoroutineFunction = JobResult<CallResult<F, A...>>::is_coroutine;
 
 }  // namespace plait::detail
 
