@@ -17,7 +17,7 @@ class CompletionList final : public WatchList, public Timer {
   using Item = StateRef<FutureState>;
 
   CompletionList(LoopCore& core, std::span<FutureState* const> states)
-      : WatchList(core), watches_(states.size()) {
+      : WatchList(&core), watches_(states.size()) {
     ended_.reserve(states.size());
     for (std::size_t i = 0; i < states.size(); ++i) {
       set_state(watches_[i], Item::share(*states[i]), "as_completed()");

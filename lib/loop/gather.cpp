@@ -5,6 +5,14 @@
 
 namespace plait::detail {
 
+// A loop that runs inside of an executor's coroutine hides that while it runs, and the reverse.
+GatherPlace running_place() {
+  if (CoroutineJob* const job = execution.job) {
+    return {.loop = nullptr, .executor = &static_cast<ExecutorCore&>(job->host())};
+  }
+  return {.loop = &require_running_core(), .executor = nullptr};
+}
+
 std::string GatherBase::describe_gather() const {
   return "gather() of " + std::to_string(children_.size());
 }

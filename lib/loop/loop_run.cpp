@@ -45,10 +45,12 @@ class LoopCore::RunScope {
     running_loop = nullptr;
     core_.running_ = false;
     core_.stopping_ = false;
+    execution = below_;
   }
 
  private:
   LoopCore& core_;
+  const Execution below_ = std::exchange(execution, {});  // of a coroutine that runs the loop
 };
 
 void LoopCore::run_forever() {

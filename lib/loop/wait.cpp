@@ -15,7 +15,7 @@ class WaitOperation;
 class WaitedList final : public WatchList {
  public:
   WaitedList(LoopCore& core, WaitOperation& consumer, std::span<FutureState* const> states)
-      : WatchList(core), consumer_(&consumer), watches_(states.size()) {
+      : WatchList(&core), consumer_(&consumer), watches_(states.size()) {
     for (std::size_t i = 0; i < states.size(); ++i) {
       set_state(watches_[i], StateRef<FutureState>::share(*states[i]), "wait()");
     }

@@ -15,23 +15,27 @@ void check_same_loop(const LoopCore& core, const FutureState& state, const char*
                               " of another loop: give it wrap_future() of that");
 }
 
+constinit WatchList::Watch WatchList::busy;
+
 void WatchList::set_state(Watch& watch, StateRef<FutureState> state, const char* function) const {
-  check_same_loop(*core_, *state, function);
+  if (core_) check_same_loop(*core_, *state, function);
   set_state(watch, std::move(state));
 }
 
 // The list counts itself as pending meanwhile, so that all_ended() cannot come too early.
 void WatchList::start(std::span<Watch> watches) noexcept {
   pending_ = watches.size() + 1;
+  if (!core_) arrived_ = &busy;
   for (Watch& watch : watches) {
     watch.list_ = this;
-    if (outside(watch)) core_->expect_outside(1);
+    if (core_ && outside(watch)) core_->expect_outside(1);
     if (!watch.state_->add_waiter(watch)) {
       forget(watch);
       child_ended(watch);
     }
   }
-  if (--pending_ == 0) all_ended();
+  if (--pending_ == 0) return all_ended();
+  if (!core_) take_arrived_here();
 }
 
 bool WatchList::unlink(std::span<Watch> watches) noexcept {
@@ -49,13 +53,20 @@ void WatchList::add_arrived(Watch& watch) noexcept {
   do {
     watch.next_waiter = newest;
   } while (!arrived_.compare_exchange_weak(newest, &watch));
-  // Nobody else posts until arrived_ was emptied, and this watch keeps the list alive until then.
-  if (!newest) core_->post(arrivals_);
+  if (newest) return;
+  // Nobody else does this until arrived_ was emptied, and this watch keeps the list alive till
+  // then.
+  if (core_) {
+    core_->post(arrivals_);
+  } else {
+    take_arrived_here();
+  }
 }
 
-WatchList::Watch* WatchList::pop_arrived() noexcept {
+// The oldest first.
+WatchList::Watch* WatchList::pop_arrived(Watch* left_behind) noexcept {
   Waiter* oldest = nullptr;
-  for (Waiter* watch = arrived_.exchange(nullptr); watch;) {
+  for (Waiter* watch = arrived_.exchange(left_behind); watch && watch != &busy;) {
     Waiter* const older = watch->next_waiter;
     watch->next_waiter = std::exchange(oldest, watch);
     watch = older;
@@ -63,11 +74,20 @@ WatchList::Watch* WatchList::pop_arrived() noexcept {
   return static_cast<Watch*>(oldest);
 }
 
-void WatchList::take_arrived() noexcept {
-  for (Watch* watch = pop_arrived(); watch;) {
-    auto* const next = static_cast<Watch*>(watch->next_waiter);
-    take(*watch);
-    watch = next;
+// True: the last one was among them, and the list may be gone.
+bool WatchList::take_all(Watch* oldest) noexcept {
+  while (oldest) {
+    auto* const next = static_cast<Watch*>(oldest->next_waiter);
+    if (take(*oldest)) return true;
+    oldest = next;
+  }
+  return false;
+}
+
+// Runs in: the one thread that tells, where there is no loop.
+void WatchList::take_arrived_here() noexcept {
+  for (Watch* left = &busy;; left = &busy) {
+    if (take_all(pop_arrived(&busy)) || arrived_.compare_exchange_strong(left, nullptr)) return;
   }
 }
 

@@ -9,11 +9,13 @@
 #include <thread>
 #include <vector>
 
+#include <plait/bridge/run_coroutine_threadsafe.hpp>
 #include <plait/core/cancelled_error.hpp>
 #include <plait/core/errors.hpp>
 #include <plait/core/promise.hpp>
 #include <plait/executors/inline_executor.hpp>
 #include <plait/executors/thread_pool_executor.hpp>
+#include <plait/loop/gather.hpp>
 #include <plait/loop/locks.hpp>
 #include <plait/loop/run.hpp>
 #include <plait/loop/sleep.hpp>
@@ -257,6 +259,113 @@ TEST_CASE("submit: a loop's task awaits a coroutine on a pool, which awaits a ta
     co_return co_await executor.submit(plus_one, Future<int>(task));
   };
   CHECK(aio::run(there_and_back(pool)) == 9);
+}
+
+Coroutine<std::thread::id> this_thread() { co_return std::this_thread::get_id(); }
+
+Coroutine<bool> there_and_back(Executor& executor) {
+  const auto here = std::this_thread::get_id();
+  const auto there = co_await executor.submit(this_thread());
+  co_return here == std::this_thread::get_id() && here != there;
+}
+
+TEST_CASE("submit: a coroutine that was made before is a hop to the executor and back") {
+  ThreadPoolExecutor pool(2);
+  CHECK(aio::run(there_and_back(pool)));
+  CHECK(pool.submit({.name = "four"}, four_times(1)).result(limit) == 4);
+  Coroutine<int> moved = twice(1);
+  const Coroutine<int> other = std::move(moved);
+  CHECK_THROWS_AS(pool.submit(std::move(moved)).result(limit), InvalidStateError);
+}
+
+Coroutine<int> gather_all(Future<int> ready) {
+  auto [a, b, c] = co_await aio::gather(four_times(1), ready, twice(3));
+  std::vector<Coroutine<int>> more;
+  for (int i = 0; i < 50; ++i) more.push_back(twice(i));
+  int sum = a + b + c;
+  for (const int part : co_await aio::gather(std::move(more))) sum += part;
+  co_return sum;
+}
+
+TEST_CASE("gather: in a coroutine on an executor its coroutines are jobs of that executor") {
+  on_every_executor([](Executor& executor) {
+    Promise<int> promise;
+    auto sum = executor.submit(gather_all, promise.get_future());
+    promise.set_result(90);
+    CHECK(sum.result(limit) == 4 + 90 + 6 + 50 * 49);
+  });
+}
+
+Coroutine<int> gather_failures(Promise<> release) {
+  auto slow = [](Future<> until) -> Coroutine<int> {
+    co_await until;
+    co_return 5;
+  };
+  auto late = slow(release.get_future());
+  bool caught = false;
+  try {
+    (void)co_await aio::gather(std::move(late), failing());
+  } catch (const std::out_of_range&) {
+    caught = true;  // before the other has ended
+  }
+  release.set_result();
+  auto outcomes = co_await aio::gather(aio::return_exceptions, failing(), twice(4));
+  co_return caught && !std::get<0>(outcomes).has_value() ? std::get<1>(outcomes).value() : 0;
+}
+
+TEST_CASE("gather: on an executor, too, the first failure ends it at once") {
+  on_every_executor([](Executor& executor) {
+    CHECK(executor.submit(gather_failures, Promise<>()).result(limit) == 8);
+  });
+}
+
+TEST_CASE("gather: a stop request on an executor goes through to what it waits for") {
+  ThreadPoolExecutor pool(2);
+  Promise<int> never, never_either;
+  Promise<> waits;
+  auto future = pool.submit(
+      [](Future<int> a, Future<int> b, Promise<> ready) -> Coroutine<int> {
+        auto both = aio::gather(a, plus_one(b));
+        ready.set_result();
+        auto [x, y] = co_await std::move(both);
+        co_return x + y;
+      },
+      never.get_future(), never_either.get_future(), waits);
+  waits.get_future().result(limit);
+  CHECK(future.request_stop());
+  CHECK_THROWS_AS(future.result(limit), CancelledError);
+  CHECK(never.get_future().cancelled());
+}
+
+TEST_CASE("gather: after shutdown() of its executor it is refused") {
+  ThreadPoolExecutor pool(1);
+  Promise<int> promise;
+  Promise<> waits;
+  auto future = pool.submit(
+      [](Future<int> go, Promise<> ready) -> Coroutine<int> {
+        ready.set_result();
+        (void)co_await go;
+        auto [value] = co_await aio::gather(twice(1));
+        co_return value;
+      },
+      promise.get_future(), waits);
+  waits.get_future().result(limit);
+  pool.shutdown({.wait = false, .cancel_futures = false});
+  promise.set_result(1);
+  CHECK_THROWS_AS(future.result(limit), RuntimeError);
+}
+
+Coroutine<int> run_a_loop() {
+  Promise<int> ready;
+  ready.set_result(0);
+  const int sum = aio::run(gather_all(ready.get_future()));
+  auto [twofold] = co_await aio::gather(twice(sum));
+  co_return twofold - sum;
+}
+
+TEST_CASE("gather: in a loop that a coroutine on a pool runs, its coroutines are tasks") {
+  ThreadPoolExecutor pool(1);
+  CHECK(pool.submit(run_a_loop).result(limit) == 4 + 6 + 50 * 49);
 }
 
 TEST_SUITE_END();

@@ -68,6 +68,22 @@ class Executor {
                               std::forward<F>(fn), std::forward<A>(args)...);
   }
 
+  /// Runs a coroutine that was made before: `co_await pool.submit(work(5))` runs work(5) there and
+  /// goes on here with its result.
+  ///
+  /// As submit(coroutine function, arguments...) otherwise. **Python:** none.
+  template <class T>
+  Future<T> submit(Coroutine<T> coroutine) {
+    return detail::submit_coroutine(*core_, SubmitOptions(), detail::NoName(),
+                                    std::move(coroutine));
+  }
+  /// As above, with a name, a priority and more.
+  template <class T>
+  Future<T> submit(SubmitOptions options, Coroutine<T> coroutine) {
+    return detail::submit_coroutine(*core_, options, detail::JobName{std::string(options.name)},
+                                    std::move(coroutine));
+  }
+
   /// fn(x, y...) for the elements of the inputs side by side, as a range of results in their order.
   ///
   /// Everything is submitted before this returns; it stops at the shortest input. Move-only

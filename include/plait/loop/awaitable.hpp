@@ -58,13 +58,13 @@ StateRef<FutureState> to_state(LoopCore& core, Coroutine<T>&& coro, const char*)
   core.push(state);
   return StateRef<FutureState>::adopt(&state);
 }
-template <class T>
-StateRef<FutureState> to_state(LoopCore&, const Future<T>& future, const char* function) {
+template <class T, class Place>
+StateRef<FutureState> to_state(Place&, const Future<T>& future, const char* function) {
   if (!future.valid()) throw_no_state(function);
   return StateRef<FutureState>::share(*state_of(future));
 }
-template <class T>
-StateRef<FutureState> to_state(LoopCore&, Future<T>&& future, const char* function) {
+template <class T, class Place>
+StateRef<FutureState> to_state(Place&, Future<T>&& future, const char* function) {
   if (!future.valid()) throw_no_state(function);
   return release_state(std::move(future));
 }

@@ -25,4 +25,22 @@ Future<SubmitResult<F, A...>> submit_job(ExecutorCore& core, const SubmitOptions
       core, options, std::move(name), std::forward<F>(fn), std::forward<A>(args)...);
 }
 
+/// Gives a coroutine that was made before.
+template <class T>
+class HeldCoroutine {
+ public:
+  explicit HeldCoroutine(Coroutine<T>&& coroutine) noexcept : coroutine_(std::move(coroutine)) {}
+  Coroutine<T> operator()() && noexcept { return std::move(coroutine_); }
+
+ private:
+  Coroutine<T> coroutine_;
+};
+
+/// Makes a job of a coroutine and submits it to `core`.
+template <class T, class Name>
+Future<T> submit_coroutine(ExecutorCore& core, const SubmitOptions& options, Name name,
+                           Coroutine<T>&& coroutine) {
+  return submit_job(core, options, std::move(name), HeldCoroutine<T>(std::move(coroutine)));
+}
+
 }  // namespace plait::detail

@@ -12,17 +12,34 @@
 #include <vector>
 
 #include <plait/core/outcome.hpp>
+#include <plait/executors/detail/submit_job.hpp>
 #include <plait/loop/awaitable.hpp>
 #include <plait/loop/detail/watch_list.hpp>
 
 namespace plait::detail {
 
+/// Where a gather() runs coroutines: in a loop, as tasks, or on an executor, as jobs.
+struct GatherPlace {
+  LoopCore* loop = nullptr;          ///< null: on the executor
+  ExecutorCore* executor = nullptr;  ///< null: in the loop
+};
+/// The place of what this thread runs. Throws RuntimeError where there is none.
+GatherPlace running_place();
+
+template <class T>
+StateRef<FutureState> to_state(const GatherPlace& place, Coroutine<T>&& coro,
+                               const char* function) {
+  if (place.loop) return to_state(*place.loop, std::move(coro), function);
+  return release_state(
+      submit_coroutine(*place.executor, SubmitOptions(), NoName(), std::move(coro)));
+}
+
 /// The part of a gather() that does not depend on the results. One of the state's references is its
 /// own, until all children have ended.
 class GatherBase : public WatchList {
  public:
-  GatherBase(LoopCore& core, FutureState& self, bool catches)
-      : WatchList(core), self_(self), catches_(catches) {}
+  GatherBase(const GatherPlace& place, FutureState& self, bool catches)
+      : WatchList(place.loop), place_(place), self_(self), catches_(catches) {}
 
   /// Runs in: any thread. Cancels all children; true if one of them was not done.
   bool cancel_children(std::string_view message) noexcept;
@@ -30,6 +47,8 @@ class GatherBase : public WatchList {
 
  protected:
   ~GatherBase() = default;
+
+  const GatherPlace& place() const noexcept { return place_; }
 
   /// Watches the children. They and their number are const from now on.
   void start_children(std::span<Watch> children) noexcept {
@@ -47,6 +66,7 @@ class GatherBase : public WatchList {
   FutureState* awaited_for() const noexcept final { return &self_; }
   Phase result() noexcept;
 
+  const GatherPlace place_;  // valid while the children are started
   FutureState& self_;
   const bool catches_;  // the children's errors are results
   std::span<Watch> children_;
@@ -80,8 +100,10 @@ class GatherState : public ValueState<R>, public GatherBase {
 
  protected:
   template <class... Size>
-  GatherState(LoopCore& core, bool catches, Size... size)
-      : ValueState<R>(&core, 2, of_loop), GatherBase(core, *this, catches), children_(size...) {}
+  GatherState(const GatherPlace& place, bool catches, Size... size)
+      : ValueState<R>(place.loop, 2, place.loop ? of_loop : Flag{}),
+        GatherBase(place, *this, catches),
+        children_(size...) {}
   ~GatherState() override = default;
 
   Children children_;  // const after construction
@@ -101,11 +123,12 @@ class TupleGather final
  public:
   using Result = std::tuple<GatheredFrom<A, catches>...>;
 
-  explicit TupleGather(LoopCore& core) : TupleGather::GatherState(core, catches) {}
+  explicit TupleGather(const GatherPlace& place) : TupleGather::GatherState(place, catches) {}
   void begin(A&&... awaitables) {
     [[maybe_unused]] auto* child = this->children_.data();
-    (..., this->set_state(*child++, to_state(this->core(), std::forward<A>(awaitables), "gather()"),
-                          "gather()"));
+    (...,
+     this->set_state(*child++, to_state(this->place(), std::forward<A>(awaitables), "gather()"),
+                     "gather()"));
     this->start_children(this->children_);
   }
   Result results() {
@@ -124,11 +147,12 @@ class VectorGather final
  public:
   using Result = std::vector<GatheredFrom<A, catches>>;
 
-  VectorGather(LoopCore& core, std::size_t size) : VectorGather::GatherState(core, catches, size) {}
+  VectorGather(const GatherPlace& place, std::size_t size)
+      : VectorGather::GatherState(place, catches, size) {}
   void begin(std::vector<A> awaitables) {
     auto* child = this->children_.data();
     for (A& awaitable : awaitables) {
-      this->set_state(*child++, to_state(this->core(), std::move(awaitable), "gather()"),
+      this->set_state(*child++, to_state(this->place(), std::move(awaitable), "gather()"),
                       "gather()");
     }
     this->start_children(this->children_);

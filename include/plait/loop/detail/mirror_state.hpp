@@ -16,7 +16,7 @@ namespace plait::detail {
 template <class T>
 class MirrorState : public ValueState<T>, public WatchList {
  public:
-  explicit MirrorState(LoopCore& core) : ValueState<T>(&core, 2, of_loop), WatchList(core) {}
+  explicit MirrorState(LoopCore& core) : ValueState<T>(&core, 2, of_loop), WatchList(&core) {}
   /// Begins to watch. Runs in: the loop's thread.
   void begin(StateRef<FutureState> original) {
     set_state(watch_[0], std::move(original));

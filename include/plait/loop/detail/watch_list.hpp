@@ -1,4 +1,4 @@
-// Several states that something of one loop waits for, in whatever threads they end.
+// Several states that something waits for, in whatever threads they end.
 #pragma once
 
 #include <atomic>
@@ -12,12 +12,16 @@
 
 namespace plait::detail {
 
-/// Watches states and tells its consumer in the loop's thread, once each, that they are done.
+/// Watches states and tells its consumer one after the other, once each, that they are done.
 ///
 /// A state that ends in another thread puts its watch on a stack of those that have arrived; who
-/// finds it empty posts the list to the loop. The list must live until all have been told of, or
-/// were unlinked: all_ended() says when. Once the loop is closed nobody is told any more, but
-/// all_ended() still comes, in whatever thread. Loop thread only, but for what says otherwise.
+/// finds it empty brings them to the consumer. With a loop that means: posts the list to the loop,
+/// in whose thread the consumer is told. Without one the thread that found it empty tells of all
+/// that arrive, until it has left the stack empty: `busy` lies at its bottom meanwhile.
+///
+/// The list must live until all have been told of, or were unlinked: all_ended() says when. Once
+/// the loop is closed nobody is told any more, but all_ended() still comes, in whatever thread.
+/// Runs in: the loop's thread, or without a loop the one that tells; but for what says otherwise.
 class WatchList {
  public:
   /// One state in the list.
@@ -31,19 +35,21 @@ class WatchList {
 
    private:
     friend class WatchList;
-    WatchList* list_ = nullptr;    // null: not watched yet, or told of
+    WatchList* list_ = nullptr;    // null: not watched yet, or told of in a loop
     StateRef<FutureState> state_;  // const after start()
   };
 
   WatchList(const WatchList&) = delete;
   WatchList& operator=(const WatchList&) = delete;
 
+  /// There must be a loop.
   LoopCore& core() const noexcept { return *core_; }
   /// How many have not been told of.
   std::size_t pending() const noexcept { return pending_; }
 
  protected:
-  explicit WatchList(LoopCore& core) : core_(core.shared_from_this()) {}
+  /// Null: of no loop.
+  explicit WatchList(LoopCore* core) : core_(core ? core->shared_from_this() : nullptr) {}
   ~WatchList() = default;
 
   /// Watches the states of `watches`, which live as long as the list: those that are done already
@@ -82,17 +88,23 @@ class WatchList {
 
   bool outside(const Watch& watch) const noexcept;
   void forget(Watch& watch) noexcept;
-  void take(Watch& watch) noexcept;
+  bool take(Watch& watch) noexcept;
   void add_arrived(Watch& watch) noexcept;
-  Watch* pop_arrived() noexcept;
-  void take_arrived() noexcept;
+  Watch* pop_arrived(Watch* left_behind = nullptr) noexcept;
+  bool take_all(Watch* oldest) noexcept;
+  void take_arrived() noexcept { take_all(pop_arrived()); }
+  void take_arrived_here() noexcept;
   void abandon_arrived() noexcept;
 
-  const std::shared_ptr<LoopCore> core_;  // its watches may arrive after the loop was destroyed
-  std::size_t pending_ = 0;  // loop thread; once that is closed, guarded by owners_mutex()
+  // Lies at the bottom of arrived_ where there is no loop, and a thread tells of what arrives.
+  static Watch busy;
+
+  // Null: there is none. Watches may arrive after the loop was destroyed.
+  const std::shared_ptr<LoopCore> core_;
+  std::size_t pending_ = 0;  // who tells; once the loop is closed, guarded by owners_mutex()
   Arrivals arrivals_{*this};
   // Watches that ended in another thread, newest first, linked by next_waiter. Written by those
-  // threads; emptied by the loop. Who makes it non-empty posts arrivals_.
+  // threads; emptied by who tells. Who makes it non-empty posts arrivals_, or tells.
   std::atomic<Watch*> arrived_{nullptr};
 };
 
@@ -103,7 +115,7 @@ inline FutureState* WatchList::Watch::waiting_state() const noexcept {
 }
 
 inline void WatchList::Watch::notify(FutureState&) noexcept {
-  if (running_loop == list_->core_.get()) [[likely]] {
+  if (running_loop && running_loop == list_->core_.get()) [[likely]] {
     list_->take(*this);
   } else {
     list_->add_arrived(*this);
@@ -117,16 +129,20 @@ inline bool WatchList::outside(const Watch& watch) const noexcept {
 }
 
 inline void WatchList::forget(Watch& watch) noexcept {
-  watch.list_ = nullptr;
-  if (outside(watch)) core_->expect_outside(-1);
+  if (core_) {
+    watch.list_ = nullptr;
+    if (outside(watch)) core_->expect_outside(-1);
+  }
   --pending_;
 }
 
-inline void WatchList::take(Watch& watch) noexcept {
+// True: it was the last one, and the list may be gone.
+inline bool WatchList::take(Watch& watch) noexcept {
   forget(watch);
   const bool last = pending_ == 0;
   child_ended(watch);
   if (last) all_ended();
+  return last;
 }
 
 }  // namespace plait::detail
