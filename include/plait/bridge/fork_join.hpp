@@ -6,8 +6,6 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
-#include <optional>
-#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -43,19 +41,28 @@ class ForkedTuple {
  public:
   using Result = std::tuple<aio::NonVoid<T>...>;
 
-  explicit ForkedTuple(Coroutine<T>&&... children)
-      : frames_{&frame_of(children)...}, children_(std::move(children)...) {}
+  explicit ForkedTuple(Coroutine<T>&&... children) : children_(std::move(children)...) {
+    std::apply([](auto&... child) { (..., (void)frame_of(child)); }, children_);
+  }
 
-  std::span<Frame* const> frames() const noexcept { return frames_; }
+  static constexpr bool empty() noexcept { return sizeof...(T) == 0; }
+  /// To be used at once.
+  auto frames() const noexcept {
+    return std::apply([](auto&... child) { return FrameArray{{&frame_in(child)...}}; }, children_);
+  }
   std::exception_ptr first_error() noexcept {
     std::exception_ptr error;
-    for_each([&](auto& child) { return (error = child.result.take_error()) != nullptr; });
+    std::apply(
+        [&](auto&... child) {
+          (void)(... || (frame_in(child).result.failed() &&
+                         (error = frame_in(child).result.take_error())));
+        },
+        children_);
     return error;
   }
   Result results() {
-    return [this]<std::size_t... place>(std::index_sequence<place...>) {
-      return Result(take_value(static_cast<TypedFrame<T>&>(*frames_[place]))...);
-    }(std::index_sequence_for<T...>());
+    return std::apply([](auto&... child) { return Result(take_value(frame_in(child))...); },
+                      children_);
   }
   /// As tasks of the running loop.
   static Coroutine<Result> run_as_tasks(std::tuple<Coroutine<T>...> children) {
@@ -69,14 +76,12 @@ class ForkedTuple {
   Coroutine<Result> as_tasks() && { return run_as_tasks(std::move(children_)); }
 
  private:
-  template <class F>
-  void for_each(F has_failed) noexcept {
-    [&]<std::size_t... place>(std::index_sequence<place...>) {
-      (void)(... || has_failed(static_cast<TypedFrame<T>&>(*frames_[place])));
-    }(std::index_sequence_for<T...>());
-  }
+  struct FrameArray {
+    static constexpr std::size_t size() noexcept { return sizeof...(T); }
+    Frame& operator[](std::size_t i) const noexcept { return *frames[i]; }
+    std::array<Frame*, sizeof...(T)> frames;
+  };
 
-  std::array<Frame*, sizeof...(T)> frames_;
   std::tuple<Coroutine<T>...> children_;
 };
 
@@ -87,21 +92,22 @@ class ForkedVector {
   using Result = std::vector<aio::NonVoid<T>>;
 
   explicit ForkedVector(std::vector<Coroutine<T>>&& children) : children_(std::move(children)) {
-    frames_.reserve(children_.size());
-    for (const auto& child : children_) frames_.push_back(&frame_of(child));
+    for (const auto& child : children_) (void)frame_of(child);
   }
 
-  std::span<Frame* const> frames() const noexcept { return frames_; }
+  bool empty() const noexcept { return children_.empty(); }
+  /// To be used at once.
+  auto frames() const noexcept { return Frames{children_}; }
   std::exception_ptr first_error() noexcept {
-    for (Frame* const child : frames_) {
-      if (auto error = typed(child).result.take_error()) return error;
+    for (const auto& child : children_) {
+      if (frame_in(child).result.failed()) return frame_in(child).result.take_error();
     }
     return nullptr;
   }
   Result results() {
     Result results;
-    results.reserve(frames_.size());
-    for (Frame* const child : frames_) results.push_back(take_value(typed(child)));
+    results.reserve(children_.size());
+    for (const auto& child : children_) results.push_back(take_value(frame_in(child)));
     return results;
   }
   /// As tasks of the running loop.
@@ -116,9 +122,12 @@ class ForkedVector {
   Coroutine<Result> as_tasks() && { return run_as_tasks(std::move(children_)); }
 
  private:
-  static TypedFrame<T>& typed(Frame* child) noexcept { return static_cast<TypedFrame<T>&>(*child); }
+  struct Frames {
+    std::size_t size() const noexcept { return children.size(); }
+    Frame& operator[](std::size_t i) const noexcept { return frame_in(children[i]); }
+    const std::vector<Coroutine<T>>& children;
+  };
 
-  std::vector<Frame*> frames_;
   std::vector<Coroutine<T>> children_;
 };
 
@@ -129,40 +138,46 @@ class ForkAwaiter {
   explicit ForkAwaiter(Children& children) noexcept : children_(children) {}
   ForkAwaiter(ForkAwaiter&&) = delete;
 
-  bool await_ready() const noexcept { return children_.frames().empty(); }
+  bool await_ready() const noexcept { return children_.empty(); }
   template <std::derived_from<Frame> Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) {
     Frame& parent = awaiting.promise();
-    if (execution.fiber) return start_on_loop(parent);
+    if (execution.fiber) [[unlikely]]
+      return start_on_loop(parent);
+    const auto frames = children_.frames();
     if (execution.job->cancel_requested()) [[unlikely]]
       Fork::throw_cancelled(parent);
-    for (const Frame* const child : children_.frames()) {
-      if (child->is_operation()) [[unlikely]]
-        throw_needs_loop(child->operation());
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      if (frames[i].is_operation()) [[unlikely]]
+        throw_needs_loop(frames[i].operation());
     }
-    return fork_.start(parent, children_.frames());
+    return fork_.start(parent, frames);
   }
   typename Children::Result await_resume() {
-    if (tasks_) return frame_->result.take();
+    if (on_loop_) [[unlikely]]
+      return on_loop_->result.take();
     if (auto error = children_.first_error()) [[unlikely]]
       fork_.rethrow(std::move(error));
     return children_.results();
+  }
+  ~ForkAwaiter() {
+    if (on_loop_) [[unlikely]]
+      destroy_frame(*on_loop_);
   }
 
  private:
   using Result = typename Children::Result;
 
   [[gnu::noinline]] std::coroutine_handle<> start_on_loop(Frame& parent) {
-    tasks_.emplace(std::move(children_).as_tasks());
-    frame_ = &frame_of(*tasks_);
-    frame_->await_by(parent);
-    return transfer_to(*frame_);
+    auto tasks = std::move(children_).as_tasks();
+    on_loop_ = &release_frame(tasks);
+    on_loop_->await_by(parent);
+    return transfer_to(*on_loop_);
   }
 
   Children& children_;
   Fork fork_;
-  std::optional<Coroutine<Result>> tasks_;  // on a loop
-  TypedFrame<Result>* frame_ = nullptr;     // the one of tasks_
+  TypedFrame<Result>* on_loop_ = nullptr;  // owned: what makes tasks of the children
 };
 
 /// What fork_join() returns; to be awaited where it stands.

@@ -42,6 +42,10 @@ TypedFrame<T>& release_frame(Coroutine<T>& coroutine);
 template <class T>
 TypedFrame<T>& frame_of(const Coroutine<T>& coroutine);
 
+/// The frame of a coroutine that was not moved from; the Coroutine keeps it.
+template <class T>
+TypedFrame<T>& frame_in(const Coroutine<T>& coroutine) noexcept;
+
 /// A Coroutine that is one operation.
 template <class T>
 Coroutine<T> make_coroutine(Operation<T>* operation) noexcept;
@@ -186,6 +190,7 @@ class [[nodiscard]] Coroutine {
   friend promise_type;
   friend detail::TypedFrame<T>& detail::release_frame<T>(Coroutine&);
   friend detail::TypedFrame<T>& detail::frame_of<T>(const Coroutine&);
+  friend detail::TypedFrame<T>& detail::frame_in<T>(const Coroutine&) noexcept;
   friend Coroutine detail::make_coroutine<T>(detail::Operation<T>*) noexcept;
 
   explicit Coroutine(detail::TypedFrame<T>& frame) noexcept : frame_(&frame) {}
@@ -206,6 +211,11 @@ inline Coroutine<void> CoroutinePromise<void>::get_return_object(
 template <class T>
 TypedFrame<T>& frame_of(const Coroutine<T>& coroutine) {
   if (!coroutine.frame_ || coroutine.frame_->used()) throw_no_coroutine();
+  return *coroutine.frame_;
+}
+
+template <class T>
+TypedFrame<T>& frame_in(const Coroutine<T>& coroutine) noexcept {
   return *coroutine.frame_;
 }
 

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <span>
 
 #include <plait/core/detail/context_state.hpp>
 #include <plait/core/detail/execution.hpp>
@@ -68,7 +67,8 @@ class Fork : public StrandStop {
 
   /// Runs in: a thread of an executor. Starts `children`, one at least, as parts of `parent`'s job:
   /// the first one is to run now. Throws where there is no memory to queue them.
-  std::coroutine_handle<> start(Frame& parent, std::span<Frame* const> children) {
+  template <class Frames>
+  std::coroutine_handle<> start(Frame& parent, const Frames& children) {
     ForkQueue& queue = *execution.forks;
     queue.reserve(children.size() - 1);
     parent_ = &parent;
@@ -78,11 +78,14 @@ class Fork : public StrandStop {
     pending_.store(size_, std::memory_order_relaxed);  // [FORK-1]
     if (current_context) [[unlikely]]
       context_ = share_context();
-    for (Frame* const child : children) child->await_with(*this);
-    for (std::size_t i = children.size() - 1; i > 0; --i) queue.push(*children[i]);
+    for (std::size_t i = children.size() - 1; i > 0; --i) {
+      children[i].await_with(*this);
+      queue.push(children[i]);
+    }
     if (queue.helpers_wanted()) [[unlikely]]
       call_helpers();
-    return transfer_to(*children[0]);
+    children[0].await_with(*this);
+    return transfer_to(children[0]);
   }
 
   /// Runs in: the thread in which `child` has just ended. What is to run there next.
