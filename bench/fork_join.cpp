@@ -32,7 +32,8 @@ void measure(bench::Report& report, const Problem& problem, int size) {
     return [=, solve = system.*problem.solve] { return solve(size, threads) * in_milliseconds; };
   };
   const ForkJoinContender ours = bench::plait_fork_join();
-  const ForkJoinContender theirs[] = {bench::tbb_task_group(), bench::tbb_parallel_invoke()};
+  const ForkJoinContender theirs[] = {bench::tbb_task_group(), bench::tbb_task_group_run_and_wait(),
+                                      bench::tbb_parallel_invoke()};
   for (const int threads : {1, 2}) {
     std::vector<bench::Contender> contenders{{ours.name, sample(ours, threads)}};
     for (const ForkJoinContender& peer : theirs) {

@@ -18,8 +18,10 @@ struct ForkJoinContender {
 
 /// Ours: coroutines on a pool.
 ForkJoinContender plait_fork_join();
-/// oneTBB's task_group, with the last child run in place.
+/// oneTBB's task_group: run() for each child, then wait().
 ForkJoinContender tbb_task_group();
+/// The same, but run_and_wait() for the last child, which makes one task less.
+ForkJoinContender tbb_task_group_run_and_wait();
 /// oneTBB's parallel_invoke, for fib only: it needs to know the number of children.
 ForkJoinContender tbb_parallel_invoke();
 

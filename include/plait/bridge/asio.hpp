@@ -131,9 +131,11 @@ class boost::asio::async_result<plait::aio::use_coroutine_t, Signature> {
   using Outcome = plait::detail::AsioOutcomeOf<Signature>;
 
  public:
+  /// What the initiating function returns.
   // NOLINTNEXTLINE(readability-identifier-naming): Asio's name
   using return_type = plait::Coroutine<typename Outcome::Value>;
 
+  /// What the initiating function does: it makes a coroutine that is to start the operation.
   template <class Initiation, class Token, class... Args>
   static return_type initiate(Initiation&& initiation, Token&&, Args&&... args) {
     using Operation =
