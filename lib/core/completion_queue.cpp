@@ -14,6 +14,14 @@
 #include "core/wait_graph.hpp"
 
 namespace plait::detail {
+namespace {
+
+// True: this thread is a worker that may run the job, or a part of it, in place.
+bool helps(const FutureState& state) {
+  return working_thread.owner && state.owner() == working_thread.owner;
+}
+
+}  // namespace
 
 // What the states know of a queue. It outlives the queue while a state is just about to notify.
 class CompletionQueue::Shared {
@@ -21,6 +29,7 @@ class CompletionQueue::Shared {
   explicit Shared(const std::vector<FutureState*>& states) : nodes_(states.size()) {
     for (std::size_t place = 0; place < states.size(); ++place) {
       nodes_[place].shared = this;
+      nodes_[place].helps = helps(*states[place]);
       ++references_;
       if (!states[place]->add_waiter(nodes_[place])) finished(nodes_[place]);
     }
@@ -42,16 +51,23 @@ class CompletionQueue::Shared {
     return static_cast<std::size_t>(node - nodes_.data());
   }
 
-  bool empty() {
+  // False: nothing has finished, and nothing was queued that take_parts_queued() has not told of.
+  bool has_news() {
     MutexLock lock(mutex_);
-    return !first_finished_;
+    return first_finished_ || parts_queued_;
+  }
+
+  // True: parts of coroutines were queued, since the last time, that this thread may run.
+  bool take_parts_queued() {
+    MutexLock lock(mutex_);
+    return std::exchange(parts_queued_, false);
   }
 
   // Runs in: the thread of the queue. False: the deadline has passed.
   bool sleep_until(Deadline deadline) {
     {
       MutexLock lock(mutex_);
-      if (first_finished_) return true;
+      if (first_finished_ || parts_queued_) return true;
       asleep_ = 1;
     }
     return futex_wait(futex_address(), 1, deadline);
@@ -60,8 +76,12 @@ class CompletionQueue::Shared {
  private:
   struct Node final : Waiter {
     void notify(FutureState&) noexcept override { shared->finished(*this); }
+    void part_queued() noexcept override {
+      if (helps) shared->part_queued();
+    }
 
-    Shared* shared = nullptr;       // const after construction
+    Shared* shared = nullptr;       // const after construction, as helps
+    bool helps = false;             // the queue's thread is a worker of the state's owner
     Node* next_finished = nullptr;  // guarded by the queue's mutex_
   };
 
@@ -84,6 +104,17 @@ class CompletionQueue::Shared {
     release();
   }
 
+  // Runs in: any thread, a state's list locked.
+  void part_queued() noexcept {
+    bool wake = false;
+    {
+      MutexLock lock(mutex_);
+      parts_queued_ = true;
+      wake = asleep_.exchange(0) == 1;
+    }
+    if (wake) futex_wake(futex_address(), 1);
+  }
+
   void release() noexcept {
     if (--references_ == 0) delete this;
   }
@@ -93,6 +124,7 @@ class CompletionQueue::Shared {
   // Those that pop() has not given yet, linked and not copied: an end must not need memory.
   Node* first_finished_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;
   Node* last_finished_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;  // valid while there is a first
+  bool parts_queued_ PLAIT_TSA(guarded_by(mutex_)) = false;      // see take_parts_queued()
   // One for the queue, one for each node that will be notified; who drops the last one deletes.
   std::atomic<std::uint32_t> references_{1};
   // 1: the queue's thread sleeps or is about to. Set by it and taken back by who finishes, both
@@ -118,9 +150,11 @@ CompletionQueue::~CompletionQueue() {
 }
 
 std::optional<std::size_t> CompletionQueue::next() {
-  auto place = shared_->pop();
-  while (!place && help_one()) place = shared_->pop();
-  if (!place) place = sleep();
+  std::optional<std::size_t> place;
+  for (bool in_time = true; !(place = shared_->pop()) && in_time;) {
+    if (shared_->take_parts_queued()) help_cursor_ = 0;
+    in_time = help_one() || sleep();
+  }
   if (!place) return {};
   states_[*place] = nullptr;
   --remaining_;
@@ -137,13 +171,14 @@ std::optional<std::size_t> CompletionQueue::next_or_throw() {
                      ") futures unfinished");
 }
 
+bool CompletionQueue::expired() const { return deadline_ && *deadline_ <= Clock::now(); }
+
 // True: a job was run in place. Jobs are run in the order in which they were given.
 bool CompletionQueue::help_one() {
-  const JobOwner* const owner = working_thread.owner;
-  if (!owner || (deadline_ && *deadline_ <= Clock::now())) return false;
+  if (!working_thread.owner || expired()) return false;
   for (; help_cursor_ < states_.size(); ++help_cursor_) {
     FutureState* const state = states_[help_cursor_];
-    if (state && state->owner() == owner && state->owner()->help(*state)) {
+    if (state && helps(*state) && state->owner()->help(*state)) {
       ++help_cursor_;
       return true;
     }
@@ -151,18 +186,19 @@ bool CompletionQueue::help_one() {
   return false;
 }
 
-std::optional<std::size_t> CompletionQueue::sleep() {
+// False: the deadline has passed.
+bool CompletionQueue::sleep() {
   static thread_local AdaptiveSpin spin;
-  const bool expired = deadline_ && *deadline_ <= Clock::now();
-  if (expired || spin.until([this] { return !shared_->empty(); })) return shared_->pop();
+  if (expired()) return false;
+  if (spin.until([this] { return shared_->has_news(); })) return true;
   std::vector<FutureState*> unfinished;
   std::ranges::copy_if(states_, std::back_inserter(unfinished), [](auto* state) { return state; });
   check_wait(unfinished);
   const BlockedThread blocked(unfinished, deadline_);
-  while (shared_->empty() && shared_->sleep_until(deadline_)) {
-  }
+  bool in_time = true;
+  while (in_time && !shared_->has_news()) in_time = shared_->sleep_until(deadline_);
   spin.woke();
-  return shared_->pop();
+  return in_time;
 }
 
 // ---------------------------------------------------------------- wait

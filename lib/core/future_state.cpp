@@ -272,6 +272,9 @@ bool FutureState::sleep(Deadline deadline) {
 void FutureState::part_queued() noexcept {
   word_.set(strand_ready);
   if (snapshot().has(has_sleepers)) futex_wake(word_.futex_address(), INT_MAX);
+  if (!snapshot().has(has_waiters) || !lock_list()) return;
+  for (Waiter* waiter = waiters_; waiter; waiter = waiter->next_waiter) waiter->part_queued();
+  unlock_list();
 }
 
 StateRef<FutureState> FutureState::queued_part() noexcept { return {}; }

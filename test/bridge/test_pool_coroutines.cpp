@@ -10,9 +10,11 @@
 #include <vector>
 
 #include <plait/bridge/run_coroutine_threadsafe.hpp>
+#include <plait/core/as_completed.hpp>
 #include <plait/core/cancelled_error.hpp>
 #include <plait/core/errors.hpp>
 #include <plait/core/promise.hpp>
+#include <plait/core/wait.hpp>
 #include <plait/executors/inline_executor.hpp>
 #include <plait/executors/thread_pool_executor.hpp>
 #include <plait/loop/gather.hpp>
@@ -208,6 +210,24 @@ TEST_CASE("result: the only worker goes on with the coroutine that it waits for"
   waits.get_future().result(limit);
   promise.set_result(41);
   CHECK(outer.result(limit) == 42);
+}
+
+TEST_CASE("wait: the only worker goes on with the coroutines that it waits for") {
+  ThreadPoolExecutor pool(1);
+  Promise<int> first, second;
+  Promise<> waits;
+  auto outer = pool.submit([&] {
+    const std::vector<Future<int>> inner{pool.submit(plus_one, first.get_future()),
+                                         pool.submit(plus_one, second.get_future())};
+    waits.set_result();
+    int sum = 0;
+    for (const auto& done : as_completed(inner)) sum += done.result();
+    return sum + static_cast<int>(wait(inner).done.size());
+  });
+  waits.get_future().result(limit);
+  second.set_result(10);
+  first.set_result(20);
+  CHECK(outer.result(limit) == 34);
 }
 
 TEST_CASE("shutdown: waits for the coroutines that have started, and they go on") {

@@ -20,7 +20,7 @@ class CompletionQueue {
   ~CompletionQueue();
 
   /// Blocks until the next state is done and gives its place; nullopt: the deadline has passed.
-  /// A worker runs pending jobs of its own pool in place.
+  /// A worker runs pending jobs of its own pool in place, and queued parts of its coroutines.
   std::optional<std::size_t> next();
   /// As next(), but throws TimeoutError at the deadline and gives nullopt once all were given.
   std::optional<std::size_t> next_or_throw();
@@ -30,8 +30,9 @@ class CompletionQueue {
  private:
   class Shared;
 
-  std::optional<std::size_t> sleep();
+  bool expired() const;
   bool help_one();
+  bool sleep();
 
   std::vector<FutureState*> states_;
   Shared* shared_;               // counted: one for this, one for every state that may still notify

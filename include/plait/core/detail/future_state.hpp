@@ -32,6 +32,9 @@ class Waiter {
  public:
   /// Runs in: the thread that ended the state. The state no longer knows the waiter.
   virtual void notify(FutureState& state) noexcept = 0;
+  /// Runs in: any thread, the state's list locked. A part of the coroutine that the state stands
+  /// for was queued: a worker of the state's owner that blocks here may run it.
+  virtual void part_queued() noexcept {}
   /// Runs in: the thread that has taken the waiter away by its callback_id.
   virtual void removed() noexcept {}
   /// Whose end this waiter brings nearer, for call graphs; null: nobody's.
