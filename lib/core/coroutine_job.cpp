@@ -74,9 +74,10 @@ bool CoroutineJob::start(Frame& root) noexcept {
 
 void CoroutineJob::run(Frame& leaf, ContextRef context) noexcept {
   if (!drive_strand(leaf, std::move(context))) return;
-  host_.leave(state_);
-  host_.coroutine_ended();
+  CoroutineHost& host = host_;
+  host.leave(state_);
   finish();
+  host.coroutine_ended();
 }
 
 // Once a strand was left, the job may be ended in another thread.
@@ -97,8 +98,9 @@ bool CoroutineJob::drive_strand(Frame& leaf, ContextRef context) noexcept {
       next = std::exchange(execution.stop, nullptr)->leave();
     }
   }
-  execution = below;
+  // Who runs these has set execution.forks, so that one does not run the next on top of itself.
   if (!forks && below.forks != &own_forks) run_own_forks();
+  execution = below;
   return ended;
 }
 

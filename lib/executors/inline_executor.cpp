@@ -2,16 +2,26 @@
 #include <plait/executors/inline_executor.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <limits>
+#include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include <plait/core/errors.hpp>
+
+#include "core/mutex.hpp"
+#include "core/wait_graph.hpp"
 
 namespace plait {
 namespace {
 
-class InlineCore final : public detail::ExecutorCore {
+class InlineCore final : public detail::ExecutorCore,
+                         public std::enable_shared_from_this<InlineCore> {
  public:
+  // Who stops a coroutine may still be on the way from there to here: see JobOwner.
+  ~InlineCore() override { detail::MutexLock lock(detail::owners_mutex()); }
+
   void enqueue(detail::JobRef job, const SubmitOptions& options) override {
     if (options.timeout || options.retries != 0) {
       throw std::invalid_argument("SubmitOptions::timeout and retries need a process pool");
@@ -40,12 +50,24 @@ class InlineCore final : public detail::ExecutorCore {
   void call_helpers() noexcept override {}
   void enter(detail::FutureState&) noexcept override {}
   void leave(detail::FutureState&) noexcept override {}
-  void coroutine_started() noexcept override {}
-  void coroutine_ended() noexcept override {}
+  // The executor may be gone before a coroutine ends that waits.
+  void coroutine_started() noexcept override {
+    detail::MutexLock lock(mutex_);
+    if (coroutines_++ == 0) self_ = shared_from_this();
+  }
+  void coroutine_ended() noexcept override {
+    std::shared_ptr<InlineCore> last;
+    detail::MutexLock lock(mutex_);
+    if (--coroutines_ == 0) last = std::move(self_);
+  }
 
  private:
   // Set once by shutdown(), read by submit(), in any thread.
   std::atomic<bool> closed_{false};
+  detail::Mutex mutex_;
+  // Those that have not ended, and while there are any, this.
+  std::size_t coroutines_ PLAIT_TSA(guarded_by(mutex_)) = 0;
+  std::shared_ptr<InlineCore> self_ PLAIT_TSA(guarded_by(mutex_));
 };
 
 }  // namespace

@@ -89,10 +89,15 @@ void ThreadPool::refuse() const {
 
 // ---------------------------------------------------------------- growing
 
+// Nobody would run what reaches a queue of a pool that is being closed before its first worker.
 void ThreadPool::ensure_first_worker() {
   if (num_threads_ > 0) return;
-  MutexLock lock(mutex_);
-  if (num_threads_ == 0 && growing() && stage_ == Stage::open) start_worker();
+  {
+    MutexLock lock(mutex_);
+    if (num_threads_ == 0 && stage_ == Stage::open) start_worker();
+    if (num_threads_ > 0) return;
+  }
+  refuse();
 }
 
 void ThreadPool::count_unfinished(FutureState& job) noexcept {
@@ -109,11 +114,17 @@ bool ThreadPool::needs_worker() const noexcept {
   return busy_workers() >= threads && has_jobs();
 }
 
+// A pool that was shut down still gives its coroutines the threads that they need.
+bool ThreadPool::may_start_worker() const noexcept {
+  if (exiting_) return false;
+  return stage_ == Stage::open || (stage_ == Stage::closed && runs_coroutines());
+}
+
 void ThreadPool::grow_if_needed() noexcept {
   if (!growing() || !needs_worker()) return;
   try {
     MutexLock lock(mutex_);
-    if (stage_ == Stage::open && needs_worker()) start_worker();
+    if (may_start_worker() && needs_worker()) start_worker();
   } catch (...) {
     log(LogLevel::debug, "a pool goes on with the threads it has: it could not start another");
   }
@@ -189,6 +200,15 @@ void ThreadPool::retire() {
   --num_threads_;
 }
 
+// What the others have left after this one's last look: jobs, or coroutines that will go on.
+bool ThreadPool::needs_last_worker() {
+  MutexLock lock(mutex_);
+  if (!sealed_ || exiting_ || num_threads_ > 0) return false;
+  if (!has_jobs() && !runs_coroutines()) return false;
+  ++num_threads_;
+  return true;
+}
+
 void ThreadPool::worker_arrived() { MutexLock lock(mutex_); }
 
 void ThreadPool::worker_left(const Worker& worker) {
@@ -199,9 +219,13 @@ void ThreadPool::worker_left(const Worker& worker) {
   thread_ended_.notify_all();
 }
 
-void ThreadPool::job_started(bool on_top) noexcept {
-  room_.release();
-  if (!on_top && growing() && has_jobs()) grow_if_needed();  // [GROW-2]
+void ThreadPool::job_started(const FutureState& job, bool on_top) noexcept {
+  if (!job.snapshot().has(is_strand)) room_.release();
+  if (!on_top) worker_busy();
+}
+
+void ThreadPool::worker_busy() noexcept {
+  if (growing() && has_jobs()) grow_if_needed();  // [GROW-2]
 }
 
 void ThreadPool::job_ended(const FutureState& job) noexcept {

@@ -78,9 +78,13 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   FutureState* take_any();
   bool retire_surplus();
   void retire();
+  /// Runs in: a worker that has retired. True: the pool was closed, it is the last one and has to
+  /// go on; it counts as a worker again.
+  bool needs_last_worker();
   void worker_arrived();
   void worker_left(const Worker& worker);
-  void job_started(bool on_top) noexcept;
+  void job_started(const FutureState& job, bool on_top) noexcept;
+  void worker_busy() noexcept;
   void job_ended(const FutureState& job) noexcept;
 
   /// Runs in: a job, of this or another pool, that has called exit() and so never returns.
@@ -103,6 +107,7 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   void ensure_first_worker();
   void count_unfinished(FutureState& job) noexcept;
   bool needs_worker() const noexcept;
+  bool may_start_worker() const noexcept PLAIT_TSA(requires_capability(mutex_));
   void grow_if_needed() noexcept;
   std::size_t busy_workers() const noexcept;
   void join_ended_workers();

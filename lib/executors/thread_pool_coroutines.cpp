@@ -14,6 +14,7 @@ bool ThreadPool::resume(FutureState& strand) noexcept {
   } else if (!inbox_.push(strand)) {
     inbox_.put_back(strand);
   }
+  grow_if_needed();    // [GROW-1]
   idle_.notify_one();  // [SLEEP-2]
   return true;
 }
@@ -37,7 +38,7 @@ void ThreadPool::call_helpers() noexcept {
   if (growing()) {
     try {
       MutexLock lock(mutex_);
-      if (growing() && stage_ != Stage::broken) start_worker();
+      if (growing() && may_start_worker()) start_worker();
     } catch (...) {
       log(LogLevel::debug, "a pool goes on with the threads it has: it could not start another");
       return;

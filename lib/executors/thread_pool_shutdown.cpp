@@ -47,20 +47,25 @@ void ThreadPool::join_ended_workers() {
 template <class Predicate>
 void ThreadPool::join_where(Predicate predicate) {
   mutex_.lock();
-  // By index, as the list may grow meanwhile.
-  for (std::size_t i = 0; i < workers_.entries().size(); ++i) {
-    WorkerList::Entry& entry = workers_.entries()[i];
-    const bool joinable = entry.thread == Thread::runs || entry.thread == Thread::ended;
-    if (!joinable || !predicate(entry)) continue;
-    Worker& worker = *entry.worker;
-    entry.thread = Thread::joining;  // by this thread and no other
-    ++joining_;
-    mutex_.unlock();
-    worker.join();
-    mutex_.lock();
-    workers_.entries()[i].thread = Thread::none;
-    --joining_;
-    joined_.notify_all();
+  // Again as long as there are any: a place that was passed may have been given a new thread.
+  for (bool joined = true; joined;) {
+    joined = false;
+    // By index, as the list may grow meanwhile.
+    for (std::size_t i = 0; i < workers_.entries().size(); ++i) {
+      WorkerList::Entry& entry = workers_.entries()[i];
+      const bool joinable = entry.thread == Thread::runs || entry.thread == Thread::ended;
+      if (!joinable || !predicate(entry)) continue;
+      Worker& worker = *entry.worker;
+      entry.thread = Thread::joining;  // by this thread and no other
+      ++joining_;
+      mutex_.unlock();
+      worker.join();
+      mutex_.lock();
+      workers_.entries()[i].thread = Thread::none;
+      --joining_;
+      joined_.notify_all();
+      joined = true;
+    }
   }
   mutex_.unlock();
 }

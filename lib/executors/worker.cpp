@@ -37,6 +37,24 @@ void set_thread_name(const std::string& name) {
   pthread_setname_np(pthread_self(), shown.substr(0, max_length).c_str());
 }
 
+// A stop request for the job below must not reach what runs on top, and must not be forgotten
+// either.
+class HeldBack {
+ public:
+  explicit HeldBack(const FutureState* below)
+      : below_(below),
+        was_to_stop_(requested()),
+        taken_(was_to_stop_ && take_back_interruption()) {}
+  // Whether the thread has to be interrupted now that the job below goes on.
+  bool due() const { return taken_ || (!was_to_stop_ && requested()); }
+
+ private:
+  bool requested() const { return below_ && below_->snapshot().has(stop_requested); }
+
+  const FutureState* const below_;  // null: there is none
+  const bool was_to_stop_, taken_;
+};
+
 }  // namespace
 
 // ---------------------------------------------------------------- its thread
@@ -67,20 +85,20 @@ void Worker::main(const std::string& name) {
   forks_.set_helpers_wanted(pool_.helpers_wanted());
   working_thread.owner = &pool_;
   if (pool_.initialize_worker()) {
-    while (FutureState* const job = next()) run_queued(*job);
-    hand_over();
+    do {
+      while (FutureState* const job = next()) run_queued(*job);
+      hand_over();
+    } while (pool_.needs_last_worker());
   }
   working_thread.owner = nullptr;
   pool_.worker_left(*this);
 }
 
 // The jobs that it was left with go to the others. If the pool was closed meanwhile they may have
-// ended, having found nothing: then this worker, who sees that now, is the one to run them.
+// ended, having found nothing: then the last worker goes on, see ThreadPool::needs_last_worker().
 void Worker::hand_over() {
   while (FutureState* const job = jobs_.pop()) pool_.inbox().put_back(*job);
   pool_.idle().notify_one();  // [SLEEP-2]
-  if (!pool_.sealed() || pool_.exiting()) return;
-  while (FutureState* const job = pool_.take_any()) run_queued(*job);
 }
 
 void Worker::unpark() noexcept {
@@ -131,12 +149,7 @@ FutureState* Worker::next() {
 bool Worker::run_fork() {
   Frame* const frame = pool_.take_fork(*this);
   if (!frame) return false;
-  CoroutineJob& job = frame->fork()->job();
-  RunFrame top{&job.state(), working_thread.top};
-  working_thread.top = &top;
-  job.run(*frame, frame->fork()->context());
-  working_thread.top = top.below;
-  current_ = nullptr;
+  run_frame(*frame);
   return true;
 }
 
@@ -229,10 +242,8 @@ bool Worker::run(FutureState& job, bool queued) {
     return false;
   }
   working_thread.top = &frame;
-  pool_.job_started(below != nullptr);
-  // A stop request for the job below must not reach this one, and must not be forgotten either.
-  const bool below_was_to_stop = below && below->snapshot().has(stop_requested);
-  const bool held_back = below_was_to_stop && take_back_interruption();
+  pool_.job_started(job, below != nullptr);
+  const HeldBack stop_request(below);
   const Phase phase = job.invoke();
   working_thread.top = frame.below;
   if (phase == Phase::running) [[unlikely]] {
@@ -242,10 +253,23 @@ bool Worker::run(FutureState& job, bool queued) {
   } else {
     end(job, phase, queued);
   }
-  if (held_back || (below && !below_was_to_stop && below->snapshot().has(stop_requested))) {
-    thread_.interrupt();
-  }
+  if (stop_request.due()) thread_.interrupt();
   return true;
+}
+
+// A forked coroutine.
+void Worker::run_frame(Frame& frame) {
+  CoroutineJob& job = frame.fork()->job();
+  RunFrame top{&job.state(), working_thread.top};
+  const FutureState* const below = top.below ? top.below->job : nullptr;
+  current_ = &job.state();  // [GROW-2]
+  working_thread.top = &top;
+  if (!below) pool_.worker_busy();
+  const HeldBack stop_request(below);
+  job.run(frame, frame.fork()->context());
+  working_thread.top = top.below;
+  current_ = below;
+  if (stop_request.due()) thread_.interrupt();
 }
 
 // The worker is free before the job is seen to be done, so that who waited for it and submits the
@@ -272,14 +296,31 @@ bool Worker::help(FutureState& job) {
     count_husk(1);
     ++husks_left_;
   }
-  while (const JobRef part = job.queued_part()) {
+  while (run_part(job)) {
+  }
+  drop_own_husks();
+  return job.done();
+}
+
+// Of a coroutine: a strand that goes on, or what one has forked in this very thread, where it may
+// stay for as long as this worker waits. False: there is neither.
+bool Worker::run_part(FutureState& job) {
+  if (const JobRef part = job.queued_part()) {
     if (run(*part, false)) {
       count_husk(1);
       ++husks_left_;
     }
+    return true;
   }
-  drop_own_husks();
-  return job.done();
+  Frame* const frame = forks_.pop();
+  if (!frame) return false;
+  if (&frame->fork()->job().state() == &job) {
+    run_frame(*frame);
+    return true;
+  }
+  forks_.push(*frame);
+  if (forks_.helpers_wanted()) pool_.call_helpers();  // somebody may have looked meanwhile
+  return false;
 }
 
 // ---------------------------------------------------------------- coroutines

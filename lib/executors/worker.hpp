@@ -72,6 +72,8 @@ class Worker {
   bool refill();
   FutureState* search();
   bool run_fork();
+  void run_frame(Frame& frame);
+  bool run_part(FutureState& job);
   bool park_for(Duration time) noexcept;
   void park() noexcept;
   // SAFETY: as StateWord::futex_address(); only the kernel reads through this pointer.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -147,6 +148,73 @@ TEST_CASE("fork_join: a child may wait for what a later one does, on one thread,
 Coroutine<long> endless(std::atomic<bool>& started, int depth) {
   started = true;
   for (;;) (void)co_await aio::fork_join(fib(depth), fib(depth));
+}
+
+TEST_CASE("fork_join: the only worker runs what the coroutine forks that it waits for") {
+  ThreadPoolExecutor pool(1);
+  auto outer = pool.submit([&] { return pool.submit(first_waits_for_last).result(limit); });
+  CHECK(outer.result(limit) == 5);
+}
+
+Coroutine<int> one() { co_return 1; }
+Coroutine<int> sum_of(int count, Future<int> future) {
+  std::vector<Coroutine<int>> children;
+  children.push_back(wait_for(std::move(future)));
+  for (int i = 1; i < count; ++i) children.push_back(one());
+  int sum = 0;
+  for (const int part : co_await aio::fork_join(std::move(children))) sum += part;
+  co_return sum;
+}
+
+TEST_CASE("fork_join: 200,000 children behind one that waits do not exhaust the stack") {
+  Promise<int> promise;
+  InlineExecutor executor;
+  auto sum = executor.submit(sum_of, 200'000, promise.get_future());
+  promise.set_result(1);
+  CHECK(sum.result(limit) == 200'000);
+}
+
+// Its children end in two threads: the first waits until the second was stolen.
+Coroutine<> until_stolen(std::atomic<bool>& stolen) {
+  while (!stolen) std::this_thread::yield();
+  co_return;
+}
+Coroutine<> steal_me(std::atomic<bool>& stolen, Future<> released) {
+  stolen = true;
+  released.result(limit);
+  co_return;
+}
+Coroutine<> ends_elsewhere(std::atomic<bool>& stolen, Future<> released) {
+  co_await aio::fork_join(until_stolen(stolen), steal_me(stolen, released));
+}
+
+TEST_CASE("shutdown: waits for the thread that a fork has started meanwhile, and its callbacks") {
+  ThreadPoolExecutor pool(2);
+  std::atomic<bool> stolen = false, other_ended = false, called = false;
+  std::atomic<int> running = 0;
+  Promise<> released;
+  const auto both_run = [&] {
+    for (++running; running < 2;) std::this_thread::yield();
+  };
+  auto other = pool.submit(both_run);
+  auto forks = pool.submit([&] {
+    both_run();
+    while (!other_ended) std::this_thread::yield();
+    return ends_elsewhere(stolen, released.get_future());
+  });
+  forks.add_done_callback([&](const auto&) {
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    called = true;
+  });
+  std::thread releaser([&] {
+    while (pool.num_threads() > 1) std::this_thread::yield();
+    other_ended = true;
+    while (!stolen) std::this_thread::yield();
+    released.set_result();
+  });
+  pool.shutdown();
+  CHECK(called);
+  releaser.join();
 }
 
 TEST_CASE("request_stop: ends a tree of forks at its next fork") {

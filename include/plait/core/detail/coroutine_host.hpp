@@ -19,7 +19,8 @@ class CoroutineHost {
   /// Runs in: as above. The thread runs a strand of `job` from now on, or does so no more.
   virtual void enter(FutureState& job) noexcept = 0;
   virtual void leave(FutureState& job) noexcept = 0;
-  /// Runs in: as above. From the first to the second the executor has to keep its threads.
+  /// Runs in: as above. From the first to the second, which comes after the end of the future
+  /// unless that is left to the caller of invoke(), the executor has to live and keep its threads.
   virtual void coroutine_started() noexcept = 0;
   virtual void coroutine_ended() noexcept = 0;
 
