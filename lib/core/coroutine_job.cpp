@@ -44,9 +44,12 @@ bool is_forked(const Frame& leaf) noexcept {
   return frame->fork() != nullptr;
 }
 
-void run_own_forks() noexcept {
-  while (Frame* const frame = own_forks.pop()) {
-    frame->fork()->job().run(*frame, frame->fork()->context());
+// All but the `older` ones, one after the other: none of them runs others on top of it, or the
+// stack would grow with their number.
+void run_own_forks(std::size_t older) noexcept {
+  while (own_forks.size() > older) {
+    Frame* const frame = own_forks.pop();
+    frame->fork()->job().run(*frame, frame->fork()->context(), /*in_turn=*/true);
   }
 }
 
@@ -67,13 +70,13 @@ bool CoroutineJob::start(Frame& root) noexcept {
   root.mark_as_root();
   CoroutineHost& host = host_;
   host.coroutine_started();
-  const bool ended = drive_strand(root, {});
+  const bool ended = drive_strand(root, {}, false);
   if (ended) host.coroutine_ended();
   return ended;
 }
 
-void CoroutineJob::run(Frame& leaf, ContextRef context) noexcept {
-  if (!drive_strand(leaf, std::move(context))) return;
+void CoroutineJob::run(Frame& leaf, ContextRef context, bool in_turn) noexcept {
+  if (!drive_strand(leaf, std::move(context), in_turn)) return;
   CoroutineHost& host = host_;
   host.leave(state_);
   finish();
@@ -81,12 +84,13 @@ void CoroutineJob::run(Frame& leaf, ContextRef context) noexcept {
 }
 
 // Once a strand was left, the job may be ended in another thread.
-bool CoroutineJob::drive_strand(Frame& leaf, ContextRef context) noexcept {
+bool CoroutineJob::drive_strand(Frame& leaf, ContextRef context, bool in_turn) noexcept {
   CoroutineHost& host = host_;
   const Execution below = std::exchange(execution, {});
   ForkQueue* const forks = host.fork_queue();
   execution.job = this;
   execution.forks = forks ? forks : &own_forks;
+  const std::size_t older = forks ? 0 : own_forks.size();
   bool ended = false;
   {
     const ContextScope scope(context);
@@ -98,9 +102,8 @@ bool CoroutineJob::drive_strand(Frame& leaf, ContextRef context) noexcept {
       next = std::exchange(execution.stop, nullptr)->leave();
     }
   }
-  // Who runs these has set execution.forks, so that one does not run the next on top of itself.
-  if (!forks && below.forks != &own_forks) run_own_forks();
   execution = below;
+  if (!forks && !in_turn) run_own_forks(older);  // who called may block for them
   return ended;
 }
 

@@ -154,6 +154,11 @@ TEST_CASE("fork_join: the only worker runs what the coroutine forks that it wait
   ThreadPoolExecutor pool(1);
   auto outer = pool.submit([&] { return pool.submit(first_waits_for_last).result(limit); });
   CHECK(outer.result(limit) == 5);
+  InlineExecutor executor;
+  auto coroutine = executor.submit([&executor]() -> Coroutine<int> {
+    co_return executor.submit(first_waits_for_last).result(limit);
+  });
+  CHECK(coroutine.result(limit) == 5);
 }
 
 Coroutine<int> one() { co_return 1; }
@@ -186,6 +191,22 @@ Coroutine<> steal_me(std::atomic<bool>& stolen, Future<> released) {
 }
 Coroutine<> ends_elsewhere(std::atomic<bool>& stolen, Future<> released) {
   co_await aio::fork_join(until_stolen(stolen), steal_me(stolen, released));
+}
+
+Coroutine<int> sum_of_waits(std::size_t count, Future<int> future) {
+  std::vector<Coroutine<int>> children;
+  for (std::size_t i = 0; i < count; ++i) children.push_back(wait_for(future));
+  int sum = 0;
+  for (const int part : co_await aio::fork_join(std::move(children))) sum += part;
+  co_return sum;
+}
+
+TEST_CASE("fork_join: 100,000 children that wait on an InlineExecutor do not exhaust the stack") {
+  InlineExecutor executor;
+  Promise<int> promise;
+  auto sum = executor.submit(sum_of_waits, std::size_t{100'000}, promise.get_future());
+  promise.set_result(1);
+  CHECK(sum.result(limit) == 100'000);
 }
 
 TEST_CASE("shutdown: waits for the thread that a fork has started meanwhile, and its callbacks") {

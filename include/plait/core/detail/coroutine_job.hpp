@@ -36,8 +36,8 @@ class CoroutineJob {
   FutureState& state() const noexcept { return state_; }
   CoroutineHost& host() const noexcept { return host_; }
   /// Runs in: a thread of the executor. Goes on with `leaf` until nothing can go on here, and ends
-  /// the future where the root has ended.
-  void run(Frame& leaf, ContextRef context) noexcept;
+  /// the future where the root has ended. `in_turn`: the caller sees to what it forks.
+  void run(Frame& leaf, ContextRef context, bool in_turn = false) noexcept;
   /// A strand of it that waits in the executor's queue; null: there is none. Any thread.
   StateRef<FutureState> queued_strand() noexcept;
 
@@ -68,7 +68,7 @@ class CoroutineJob {
   friend class Strand;
   struct Strands;
 
-  bool drive_strand(Frame& leaf, ContextRef context) noexcept;
+  bool drive_strand(Frame& leaf, ContextRef context, bool in_turn) noexcept;
 
   FutureState& state_;
   CoroutineHost& host_;

@@ -44,7 +44,8 @@ class ForkQueue {
   Frame* pop() noexcept { return frames_.pop(); }
   /// Runs in: any thread.
   Frame* steal() noexcept { return frames_.steal(); }
-  bool empty() const noexcept { return frames_.size() == 0; }
+  bool empty() const noexcept { return size() == 0; }
+  std::size_t size() const noexcept { return frames_.size(); }
 
   /// Runs in: the thread that owns it, after push(). Whether somebody may have to be woken.
   bool helpers_wanted() const noexcept { return helpers_wanted_->load(); }
