@@ -34,6 +34,7 @@ class LoopCore::RunScope {
  public:
   explicit RunScope(LoopCore& core) : core_(core) {
     core.check_can_run();
+    below_ = std::exchange(execution, {});
     core.running_ = true;
     core.poll_credit_ = 0;
     core.adopt_thread();
@@ -50,7 +51,7 @@ class LoopCore::RunScope {
 
  private:
   LoopCore& core_;
-  const Execution below_ = std::exchange(execution, {});  // of a coroutine that runs the loop
+  Execution below_;  // of a coroutine that runs the loop
 };
 
 void LoopCore::run_forever() {
