@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iostream>
 #include <plait/plait.hpp>
+#include <ranges>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -127,7 +128,8 @@ plait::Coroutine<> give_up(Survey& survey) {
         loop.run_in_executor(&survey.pool, endless, survey.file, &survey.endless_started));
   }
   while (survey.endless_started < static_cast<int>(workers)) co_await aio::sleep(1ms);
-  for (const auto& query : queries) query.request_stop();
+  // The queued ones first, or a worker whose query has stopped would begin the next one.
+  for (const auto& query : queries | std::views::reverse) query.request_stop();
   co_await aio::wait(queries);  // the workers are free again, not just told to stop
   const auto ended = std::ranges::count_if(queries, [](const auto& q) { return q.cancelled(); });
   std::cout << ended << " endless queries cancelled, " << survey.endless_started
