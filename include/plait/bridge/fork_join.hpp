@@ -41,15 +41,11 @@ class ForkedTuple {
  public:
   using Result = std::tuple<aio::NonVoid<T>...>;
 
-  explicit ForkedTuple(Coroutine<T>&&... children) : children_(std::move(children)...) {
-    std::apply([](auto&... child) { (..., (void)frame_of(child)); }, children_);
-  }
+  explicit ForkedTuple(Coroutine<T>&&... children)
+      : frames_{{&frame_of(children)...}}, children_(std::move(children)...) {}
 
   static constexpr bool empty() noexcept { return sizeof...(T) == 0; }
-  /// To be used at once.
-  auto frames() const noexcept {
-    return std::apply([](auto&... child) { return FrameArray{{&frame_in(child)...}}; }, children_);
-  }
+  const auto& frames() const noexcept { return frames_; }
   std::exception_ptr first_error() noexcept {
     std::exception_ptr error;
     std::apply(
@@ -82,6 +78,7 @@ class ForkedTuple {
     std::array<Frame*, sizeof...(T)> frames;
   };
 
+  const FrameArray frames_;  // kept: to find them again in the tuple takes longer
   std::tuple<Coroutine<T>...> children_;
 };
 
@@ -144,7 +141,7 @@ class ForkAwaiter {
     Frame& parent = awaiting.promise();
     if (execution.fiber) [[unlikely]]
       return start_on_loop(parent);
-    const auto frames = children_.frames();
+    const auto& frames = children_.frames();
     if (execution.job->cancel_requested()) [[unlikely]]
       Fork::throw_cancelled(parent);
     for (std::size_t i = 0; i < frames.size(); ++i) {
