@@ -32,7 +32,7 @@ void ThreadPool::coroutine_ended() noexcept {
 
 // The hint is cleared before anybody is called: who goes to sleep after that sets it again. A fork
 // whose push a worker did not see before it slept is seen when that wakes from its first, short
-// sleep (Worker::park).
+// sleep (Worker::search).
 void ThreadPool::call_helpers() noexcept {
   helpers_wanted_ = false;
   if (growing()) {

@@ -16,8 +16,7 @@ namespace plait::detail {
 //   start()     all children but the first go to the owner's queue; the owner runs the first
 //   ended()     in the owner's thread: counts the child there, takes the next one from its queue
 //               in another one, or where the queue has no other child of this fork: joins
-//   leave()     joins: subtracts from pending_ what was counted; who reaches zero resumes the
-//   parent
+//   leave()     joins: subtracts what was counted from pending_; at zero the parent goes on here
 //
 // Invariant: pending_ is the number of children that have not ended, and of those that have ended
 // in the owner's thread and are still in ended_here_. So as long as nothing is stolen and nobody
