@@ -2,7 +2,6 @@
 #pragma once
 
 #include <exception>
-#include <type_traits>
 #include <utility>
 
 #include <boost/exception_ptr.hpp>
@@ -12,24 +11,19 @@
 
 namespace plait::detail {
 
-/// Takes the outcome of a state over.
-template <class T>
-struct BoostTarget {
-  void settle(ValueState<T>& state) noexcept {
-    try {
-      state.throw_unless_value();
-      if constexpr (std::is_void_v<T>) {
-        promise.set_value();
-      } else {
-        promise.set_value(state.give_value());
-      }
-    } catch (...) {
-      // Not boost::current_exception(), which knows the standard classes only.
-      promise.set_exception(boost::exception_ptr(std::current_exception()));
-    }
+/// Whether a boost::future, or a boost::shared_future, can be read without a wait.
+struct IsBoostReady {
+  template <class Foreign>
+  bool operator()(const Foreign& f) const {
+    return f.is_ready();
   }
+};
 
-  boost::promise<T> promise;
+/// Not boost::current_exception(), which knows the standard classes only.
+struct ToBoostError {
+  boost::exception_ptr operator()(std::exception_ptr error) const {
+    return boost::exception_ptr(std::move(error));
+  }
 };
 
 }  // namespace plait::detail
@@ -43,28 +37,22 @@ namespace plait::aio {
 /// not compile Boost 1.81's futures with executors, which BOOST_THREAD_VERSION 4 turns on.
 template <class T>
 Future<T> wrap_future(boost::BOOST_THREAD_FUTURE<T> f) {
-  auto& core = plait::detail::require_running_core();
-  if (!f.valid()) plait::detail::throw_no_state("wrap_future()");
-  const bool ready = f.is_ready();
-  return plait::detail::wrap_foreign<T>(core, std::move(f), ready);
+  return plait::detail::wrap_foreign<T>(std::move(f), plait::detail::IsBoostReady());
 }
 
 /// As above; the value is copied.
 template <class T>
 Future<T> wrap_future(boost::shared_future<T> f) {
-  auto& core = plait::detail::require_running_core();
-  if (!f.valid()) plait::detail::throw_no_state("wrap_future()");
-  const bool ready = f.is_ready();
-  return plait::detail::wrap_foreign<T>(core, std::move(f), ready);
+  return plait::detail::wrap_foreign<T>(std::move(f), plait::detail::IsBoostReady());
 }
 
 /// A boost::shared_future that is ready when `f` is done: see to_std_future().
 template <class T>
 boost::shared_future<T> to_boost_future(Future<T> f) {
-  plait::detail::BoostTarget<T> target;
-  boost::shared_future<T> result(target.promise.get_future());
-  plait::detail::OutcomeRelay<T, plait::detail::BoostTarget<T>>::start(
-      plait::detail::take_state(std::move(f), "to_boost_future()"), std::move(target));
+  boost::promise<T> promise;
+  boost::shared_future<T> result(promise.get_future());
+  plait::detail::OutcomeRelay<T, boost::promise<T>, plait::detail::ToBoostError>::start(
+      plait::detail::take_state(std::move(f), "to_boost_future()"), std::move(promise));
   return result;
 }
 

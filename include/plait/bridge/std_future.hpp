@@ -2,32 +2,19 @@
 #pragma once
 
 #include <chrono>
-#include <exception>
 #include <future>
-#include <type_traits>
 #include <utility>
 
 #include <plait/bridge/detail/foreign_future.hpp>
 
 namespace plait::detail {
 
-/// Takes the outcome of a state over.
-template <class T>
-struct StdTarget {
-  void settle(ValueState<T>& state) noexcept {
-    try {
-      state.throw_unless_value();
-      if constexpr (std::is_void_v<T>) {
-        promise.set_value();
-      } else {
-        promise.set_value(state.give_value());
-      }
-    } catch (...) {
-      promise.set_exception(std::current_exception());
-    }
+/// Whether a std::future, or a std::shared_future, can be read without a wait.
+struct IsStdReady {
+  template <class Foreign>
+  bool operator()(const Foreign& f) const {
+    return f.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   }
-
-  std::promise<T> promise;
 };
 
 }  // namespace plait::detail
@@ -45,19 +32,13 @@ namespace plait::aio {
 /// without a state; std::system_error if there can be no more threads
 template <class T>
 Future<T> wrap_future(std::future<T> f) {
-  auto& core = plait::detail::require_running_core();
-  if (!f.valid()) plait::detail::throw_no_state("wrap_future()");
-  const bool ready = f.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  return plait::detail::wrap_foreign<T>(core, std::move(f), ready);
+  return plait::detail::wrap_foreign<T>(std::move(f), plait::detail::IsStdReady());
 }
 
 /// As above; the value is copied.
 template <class T>
 Future<T> wrap_future(std::shared_future<T> f) {
-  auto& core = plait::detail::require_running_core();
-  if (!f.valid()) plait::detail::throw_no_state("wrap_future()");
-  const bool ready = f.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  return plait::detail::wrap_foreign<T>(core, std::move(f), ready);
+  return plait::detail::wrap_foreign<T>(std::move(f), plait::detail::IsStdReady());
 }
 
 /// A std::shared_future that is ready when `f` is done; an error and a cancellation come out of its
@@ -68,10 +49,10 @@ Future<T> wrap_future(std::shared_future<T> f) {
 /// none. **Threads:** any. @throws InvalidStateError for a future without a state
 template <class T>
 std::shared_future<T> to_std_future(Future<T> f) {
-  plait::detail::StdTarget<T> target;
-  auto result = target.promise.get_future().share();
-  plait::detail::OutcomeRelay<T, plait::detail::StdTarget<T>>::start(
-      plait::detail::take_state(std::move(f), "to_std_future()"), std::move(target));
+  std::promise<T> promise;
+  auto result = promise.get_future().share();
+  plait::detail::OutcomeRelay<T, std::promise<T>>::start(
+      plait::detail::take_state(std::move(f), "to_std_future()"), std::move(promise));
   return result;
 }
 

@@ -28,16 +28,11 @@ class io_context;  // NOLINT(readability-identifier-naming): its own name
 
 namespace plait::detail {
 
-template <class T>
-inline constexpr bool is_coroutine = false;
-template <class T>
-inline constexpr bool is_coroutine<Coroutine<T>> = true;
-
 /// What call_soon() and its like take: fn(args...) that is no coroutine function, whose coroutine
 /// would never run.
 template <class F, class... A>
-concept LoopCallable = std::invocable<std::decay_t<F>, std::decay_t<A>...> &&
-                       !is_coroutine<std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>>;
+concept LoopCallable =
+    std::invocable<std::decay_t<F>, std::decay_t<A>...> && !CoroutineFunction<F, A...>;
 
 }  // namespace plait::detail
 

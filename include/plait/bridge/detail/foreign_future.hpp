@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -51,9 +52,12 @@ class ForeignRelay final : public ForeignWait {
   Promise<T> promise_;
 };
 
-/// A future of the running loop for `foreign`; `ready`: there is no need to wait.
-template <class T, class Foreign>
-Future<T> wrap_foreign(LoopCore& core, Foreign foreign, bool ready) {
+/// A future of the running loop for `foreign`. Where `is_ready(foreign)` there is no wait.
+template <class T, class Foreign, class IsReady>
+Future<T> wrap_foreign(Foreign foreign, IsReady is_ready) {
+  auto& core = require_running_core();
+  if (!foreign.valid()) throw_no_state("wrap_future()");
+  const bool ready = is_ready(foreign);
   auto relay = std::make_unique<ForeignRelay<T, Foreign>>(std::move(foreign));
   auto future = relay->get_future();
   if (ready) {
@@ -64,27 +68,41 @@ Future<T> wrap_foreign(LoopCore& core, Foreign foreign, bool ready) {
   return wrap_state(core, std::move(future));
 }
 
-/// Sets a `Target`, which has settle(), when a state is done: in the thread that ends it.
-template <class T, class Target>
+/// Sets a `Promise` of another library when a state is done: in the thread that ends it. `ToError`
+/// makes what that takes of an exception.
+template <class T, class Promise, class ToError = std::identity>
 class OutcomeRelay final : public Waiter {
  public:
   /// Deletes itself when it has done so.
-  static void start(StateRef<ValueState<T>> state, Target target) {
-    auto* const relay = new OutcomeRelay(std::move(state), std::move(target));
+  static void start(StateRef<ValueState<T>> state, Promise promise) {
+    auto* const relay = new OutcomeRelay(std::move(state), std::move(promise));
     if (!relay->state_->add_waiter(*relay)) relay->notify(*relay->state_);
   }
   void notify(FutureState&) noexcept override {
-    target_.settle(*state_);
+    settle();
     delete this;
   }
 
  private:
-  OutcomeRelay(StateRef<ValueState<T>> state, Target target)
-      : state_(std::move(state)), target_(std::move(target)) {}
+  OutcomeRelay(StateRef<ValueState<T>> state, Promise promise)
+      : state_(std::move(state)), promise_(std::move(promise)) {}
   ~OutcomeRelay() = default;
 
+  void settle() noexcept {
+    try {
+      state_->throw_unless_value();
+      if constexpr (std::is_void_v<T>) {
+        promise_.set_value();
+      } else {
+        promise_.set_value(state_->give_value());
+      }
+    } catch (...) {
+      promise_.set_exception(ToError()(std::current_exception()));
+    }
+  }
+
   const StateRef<ValueState<T>> state_;
-  Target target_;
+  Promise promise_;
 };
 
 /// The state of `f`, of which `f` no longer is a handle.
