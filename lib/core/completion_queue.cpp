@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include <plait/core/detail/need_search.hpp>
 #include <plait/core/errors.hpp>
 #include <plait/core/wait.hpp>
 
@@ -14,14 +15,6 @@
 #include "core/wait_graph.hpp"
 
 namespace plait::detail {
-namespace {
-
-// True: this thread is a worker that may run the job, or a part of it, in place.
-bool helps(const FutureState& state) {
-  return working_thread.owner && state.owner() == working_thread.owner;
-}
-
-}  // namespace
 
 // What the states know of a queue. It outlives the queue while a state is just about to notify.
 class CompletionQueue::Shared {
@@ -29,7 +22,6 @@ class CompletionQueue::Shared {
   explicit Shared(const std::vector<FutureState*>& states) : nodes_(states.size()) {
     for (std::size_t place = 0; place < states.size(); ++place) {
       nodes_[place].shared = this;
-      nodes_[place].helps = helps(*states[place]);
       ++references_;
       if (!states[place]->add_waiter(nodes_[place])) finished(nodes_[place]);
     }
@@ -51,23 +43,39 @@ class CompletionQueue::Shared {
     return static_cast<std::size_t>(node - nodes_.data());
   }
 
-  // False: nothing has finished, and nothing was queued that take_parts_queued() has not told of.
-  bool has_news() {
+  bool any_finished() {
     MutexLock lock(mutex_);
-    return first_finished_ || parts_queued_;
+    return first_finished_;
   }
 
-  // True: parts of coroutines were queued, since the last time, that this thread may run.
-  bool take_parts_queued() {
+  // False: nothing has finished, and no need has changed that take_needs_changed() has not told of.
+  bool has_news() {
     MutexLock lock(mutex_);
-    return std::exchange(parts_queued_, false);
+    return first_finished_ || needs_changed_;
+  }
+
+  // True: what the states need has changed since the last time, so this thread may help.
+  bool take_needs_changed() {
+    MutexLock lock(mutex_);
+    return std::exchange(needs_changed_, false);
+  }
+
+  // Runs in: any thread.
+  void needs_changed() noexcept {
+    bool wake = false;
+    {
+      MutexLock lock(mutex_);
+      needs_changed_ = true;
+      wake = asleep_.exchange(0) == 1;
+    }
+    if (wake) futex_wake(futex_address(), 1);
   }
 
   // Runs in: the thread of the queue. False: the deadline has passed.
   bool sleep_until(Deadline deadline) {
     {
       MutexLock lock(mutex_);
-      if (first_finished_ || parts_queued_) return true;
+      if (first_finished_ || needs_changed_) return true;
       asleep_ = 1;
     }
     return futex_wait(futex_address(), 1, deadline);
@@ -76,12 +84,8 @@ class CompletionQueue::Shared {
  private:
   struct Node final : Waiter {
     void notify(FutureState&) noexcept override { shared->finished(*this); }
-    void part_queued() noexcept override {
-      if (helps) shared->part_queued();
-    }
 
-    Shared* shared = nullptr;       // const after construction, as helps
-    bool helps = false;             // the queue's thread is a worker of the state's owner
+    Shared* shared = nullptr;       // const after construction
     Node* next_finished = nullptr;  // guarded by the queue's mutex_
   };
 
@@ -104,17 +108,6 @@ class CompletionQueue::Shared {
     release();
   }
 
-  // Runs in: any thread, a state's list locked.
-  void part_queued() noexcept {
-    bool wake = false;
-    {
-      MutexLock lock(mutex_);
-      parts_queued_ = true;
-      wake = asleep_.exchange(0) == 1;
-    }
-    if (wake) futex_wake(futex_address(), 1);
-  }
-
   void release() noexcept {
     if (--references_ == 0) delete this;
   }
@@ -124,7 +117,7 @@ class CompletionQueue::Shared {
   // Those that pop() has not given yet, linked and not copied: an end must not need memory.
   Node* first_finished_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;
   Node* last_finished_ PLAIT_TSA(guarded_by(mutex_)) = nullptr;  // valid while there is a first
-  bool parts_queued_ PLAIT_TSA(guarded_by(mutex_)) = false;      // see take_parts_queued()
+  bool needs_changed_ PLAIT_TSA(guarded_by(mutex_)) = false;     // see take_needs_changed()
   // One for the queue, one for each node that will be notified; who drops the last one deletes.
   std::atomic<std::uint32_t> references_{1};
   // 1: the queue's thread sleeps or is about to. Set by it and taken back by who finishes, both
@@ -133,27 +126,49 @@ class CompletionQueue::Shared {
   std::atomic<std::uint32_t> asleep_{0};
 };
 
+// What the worker that waits in a queue can run meanwhile.
+class CompletionQueue::Search final : public NeedSearch {
+ public:
+  Search(Shared& shared, const Deadline& deadline) : shared_(shared), deadline_(deadline) {}
+  ~Search() { unwatch(); }
+
+ private:
+  void changed() noexcept override { shared_.needs_changed(); }
+  bool enough() override {
+    return shared_.any_finished() || (deadline_ && *deadline_ <= Clock::now());
+  }
+
+  Shared& shared_;
+  const Deadline deadline_;
+};
+
 CompletionQueue::CompletionQueue(std::vector<FutureState*> states, std::optional<Duration> timeout)
-    : states_(std::move(states)), shared_(new Shared(states_)), remaining_(states_.size()) {
-  if (timeout) deadline_ = deadline_after(*timeout);
-}
+    : CompletionQueue(std::move(states),
+                      timeout ? Deadline(deadline_after(*timeout)) : Deadline()) {}
+
+CompletionQueue::CompletionQueue(std::vector<FutureState*> states, Deadline deadline)
+    : states_(std::move(states)),
+      shared_(new Shared(states_)),
+      deadline_(deadline),
+      remaining_(states_.size()) {}
 
 CompletionQueue::CompletionQueue(CompletionQueue&& other) noexcept
     : states_(std::move(other.states_)),
       shared_(std::exchange(other.shared_, nullptr)),
       deadline_(other.deadline_),
       remaining_(std::exchange(other.remaining_, 0)),
+      search_(std::move(other.search_)),
       help_cursor_(other.help_cursor_) {}
 
 CompletionQueue::~CompletionQueue() {
+  search_.reset();
   if (shared_) shared_->abandon(states_);
 }
 
 std::optional<std::size_t> CompletionQueue::next() {
   std::optional<std::size_t> place;
   for (bool in_time = true; !(place = shared_->pop()) && in_time;) {
-    if (shared_->take_parts_queued()) help_cursor_ = 0;
-    in_time = help_one() || sleep();
+    in_time = help() || sleep();
   }
   if (!place) return {};
   states_[*place] = nullptr;
@@ -173,15 +188,17 @@ std::optional<std::size_t> CompletionQueue::next_or_throw() {
 
 bool CompletionQueue::expired() const { return deadline_ && *deadline_ <= Clock::now(); }
 
-// True: a job was run in place. Jobs are run in the order in which they were given.
-bool CompletionQueue::help_one() {
+// True: something was run in place. Jobs are run in the order in which they were given.
+bool CompletionQueue::help() {
   if (!working_thread.owner || expired()) return false;
+  if (!search_) search_ = std::make_unique<Search>(*shared_, deadline_);
+  if (shared_->take_needs_changed()) {
+    search_->unwatch();
+    help_cursor_ = 0;
+  }
   for (; help_cursor_ < states_.size(); ++help_cursor_) {
     FutureState* const state = states_[help_cursor_];
-    if (state && helps(*state) && state->owner()->help(*state)) {
-      ++help_cursor_;
-      return true;
-    }
+    if (state && search_->help(*state)) return true;
   }
   return false;
 }

@@ -5,6 +5,7 @@
 
 #include <plait/core/cancelled_error.hpp>
 #include <plait/core/coroutine.hpp>
+#include <plait/core/detail/need_search.hpp>
 
 #include "core/mutex.hpp"
 #include "core/strand.hpp"
@@ -132,14 +133,14 @@ std::exception_ptr CoroutineJob::take_cancellation(const Frame& at) noexcept {
   return std::make_exception_ptr(CancelledError());
 }
 
-StateRef<FutureState> CoroutineJob::queued_strand() noexcept {
+// What a linked strand waits for lives at least until that is unlinked.
+void CoroutineJob::find_strands(NeedSearch& search) {
+  search.watch(state_);
   MutexLock lock(strands_->mutex);
   for (Strand* strand = strands_->first; strand; strand = strand->next_) {
-    if (strand->queued_ && strand->snapshot().phase() == Phase::pending) {
-      return StateRef<FutureState>::share(*strand);
-    }
+    FutureState& need = strand->queued_ ? *strand : strand->wait_.state();
+    search.add(StateRef<FutureState>::share(need));
   }
-  return {};
 }
 
 // ---------------------------------------------------------------- strands
@@ -155,6 +156,7 @@ bool Strand::wait() noexcept {
   MutexLock lock(strands.mutex);
   if (!wait_.state().add_waiter(wait_)) return false;
   strands.link(*this);
+  job_.state().needs_changed();
   return true;
 }
 
@@ -168,7 +170,10 @@ Frame* Strand::leave() noexcept {
   {
     MutexLock lock(strands.mutex);
     cancelled = job_.cancel_requested();
-    if (!cancelled && (waits = wait_.state().add_waiter(wait_))) strands.link(*this);
+    if (!cancelled && (waits = wait_.state().add_waiter(wait_))) {
+      strands.link(*this);
+      job_.state().needs_changed();
+    }
   }
   if (cancelled && !wait_.state().done()) {
     auto error = job_.take_cancellation(leaf);
@@ -204,7 +209,7 @@ void Strand::wake() noexcept {
     if (!linked_) strands.link(*this);
     queued_ = true;
     queued = job_.host().resume(*this);
-    job_.state().part_queued();
+    job_.state().needs_changed();
   }
   if (!queued) {
     start();

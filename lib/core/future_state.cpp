@@ -7,6 +7,8 @@
 #include <climits>
 
 #include <plait/core/cancelled_error.hpp>
+#include <plait/core/detail/completion_queue.hpp>
+#include <plait/core/detail/need_search.hpp>
 #include <plait/core/errors.hpp>
 #include <plait/core/log.hpp>
 
@@ -231,36 +233,23 @@ bool FutureState::wait_until(Deadline deadline) {
   FutureState* const self = this;
   if (seen.has(of_loop)) check_wait({&self, 1});
   if (deadline && *deadline <= Clock::now()) return false;
-  return worker_helps() || sleep_until(deadline);
+  return working_thread.owner ? wait_in_worker(deadline) : sleep_until(deadline);
 }
 
-// True: done. What is queued of a coroutine from here on sets the flag again.
-bool FutureState::worker_helps() {
-  if (!owner_ || owner_ != working_thread.owner) return false;
-  if (snapshot().has(strand_ready)) word_.clear(strand_ready);
-  return owner_->help(*this);
-}
-
-bool FutureState::sleep_until(Deadline deadline) {
-  while (sleep(deadline)) {
-    if (done() || worker_helps()) return true;
-  }
-  return done();
+// A worker can do more than to sleep: run what it waits for, or what that needs.
+bool FutureState::wait_in_worker(Deadline deadline) {
+  if (owner_ == working_thread.owner && owner_->help(*this) && done()) return true;
+  return CompletionQueue({this}, deadline).next().has_value();
 }
 
 // False: the deadline has passed.
-bool FutureState::sleep(Deadline deadline) {
+bool FutureState::sleep_until(Deadline deadline) {
   static thread_local AdaptiveSpin spin;
-  const bool helper = owner_ && owner_ == working_thread.owner;
-  const auto awake = [&](StateSnapshot seen) {
-    return seen.done() || (helper && seen.has(strand_ready));
-  };
-  if (spin.until([&] { return awake(word_.load()); })) return true;
+  if (spin.until([this] { return done(); })) return true;
   FutureState* const self = this;
   check_wait({&self, 1});
-  const BlockedThread blocked({&self, 1}, deadline);
   bool in_time = true;
-  for (auto seen = word_.load(); in_time && !awake(seen); seen = word_.load()) {
+  for (auto seen = word_.load(); in_time && !seen.done(); seen = word_.load()) {
     if (!seen.has(has_sleepers) && !word_.replace(seen, seen.with(has_sleepers))) continue;
     const auto expected = static_cast<std::uint32_t>(seen.with(has_sleepers).bits());
     in_time = futex_wait(word_.futex_address(), expected, deadline);
@@ -269,14 +258,10 @@ bool FutureState::sleep(Deadline deadline) {
   return in_time;
 }
 
-void FutureState::part_queued() noexcept {
-  word_.set(strand_ready);
-  if (snapshot().has(has_sleepers)) futex_wake(word_.futex_address(), INT_MAX);
-  if (!snapshot().has(has_waiters) || !lock_list()) return;
-  for (Waiter* waiter = waiters_; waiter; waiter = waiter->next_waiter) waiter->part_queued();
-  unlock_list();
+// The mark is taken back first: who watches the state from now on reads its new needs.
+void FutureState::tell_searches() noexcept {
+  word_.clear(watched);
+  NeedSearch::tell(*this);
 }
-
-StateRef<FutureState> FutureState::queued_part() noexcept { return {}; }
 
 }  // namespace plait::detail

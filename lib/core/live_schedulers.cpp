@@ -21,7 +21,7 @@ std::set<const JobOwner*>& live_schedulers() {
 // The child of a fork() has the stack of the loop that called it, but that loop runs in the parent.
 void add_live_scheduler(Scheduler& scheduler) {
   static const int hooked = [] {
-    keep_owners_mutex_across_fork();
+    keep_mutexes_across_fork();
     return ::pthread_atfork(nullptr, nullptr, [] { running_loop = nullptr; });
   }();
   (void)hooked;

@@ -15,12 +15,18 @@ Mutex& owners_mutex() {
 }
 
 namespace {
-void lock_owners() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().lock(); }
-void unlock_owners() PLAIT_TSA(no_thread_safety_analysis) { owners_mutex().unlock(); }
+void lock_both() PLAIT_TSA(no_thread_safety_analysis) {
+  owners_mutex().lock();
+  searches_mutex().lock();
+}
+void unlock_both() PLAIT_TSA(no_thread_safety_analysis) {
+  searches_mutex().unlock();
+  owners_mutex().unlock();
+}
 }  // namespace
 
-void keep_owners_mutex_across_fork() {
-  static const int hooked = ::pthread_atfork(lock_owners, unlock_owners, unlock_owners);
+void keep_mutexes_across_fork() {
+  static const int hooked = ::pthread_atfork(lock_both, unlock_both, unlock_both);
   (void)hooked;
 }
 

@@ -13,9 +13,13 @@ namespace plait::detail {
 /// while user code runs; taken on slow paths only: cancel, request_stop, going to sleep.
 Mutex& owners_mutex();
 
-/// From then on a fork() in any thread waits for the mutex, so that it is free in the child, before
-/// the handlers run there that are registered after the first call.
-void keep_owners_mutex_across_fork();
+/// Guards what the searches watch (see NeedSearch). Taken last: nothing but a queue's own is
+/// taken under it.
+Mutex& searches_mutex();
+
+/// From then on a fork() in any thread waits for both mutexes, so that they are free in the child,
+/// before the handlers run there that are registered after the first call.
+void keep_mutexes_across_fork();
 
 /// One job on a thread's stack. A job that helps has the job that it waits for above itself.
 struct RunFrame {

@@ -35,7 +35,7 @@ class InlineCore final : public detail::ExecutorCore,
   std::size_t parallelism() const noexcept override { return 1; }
 
   // Every job is done before anybody but itself can have its future, unless it is a coroutine.
-  bool help(detail::FutureState& job) override { return job.done(); }
+  bool help(detail::FutureState&) override { return false; }
   void check_wait(const detail::FutureState&) const override {}
   void job_cancelled(detail::FutureState&) noexcept override {}
   void interrupt(detail::FutureState&) noexcept override {}

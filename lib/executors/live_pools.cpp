@@ -8,6 +8,8 @@
 #include <map>
 #include <vector>
 
+#include <plait/core/detail/need_search.hpp>
+
 #include "executors/thread_pool.hpp"
 
 namespace plait::detail {
@@ -46,6 +48,7 @@ void after_fork_in_child() {
   ++generation;
   MutexLock lock(owners_mutex());
   forget_blocked_threads();
+  NeedSearch::forget_all();
 }
 
 }  // namespace
@@ -53,7 +56,7 @@ void after_fork_in_child() {
 void remember_pool(const std::shared_ptr<ThreadPool>& pool) {
   static const bool hooked = [] {
     std::atexit(finish_all_pools);
-    keep_owners_mutex_across_fork();
+    keep_mutexes_across_fork();
     pthread_atfork(nullptr, nullptr, after_fork_in_child);
     return true;
   }();

@@ -223,8 +223,10 @@ FutureState* Worker::search() {
 
 // ---------------------------------------------------------------- running
 
-void Worker::run_queued(FutureState& job) {
-  if (!run(job, true)) drop_husk(job);
+bool Worker::run_queued(FutureState& job) {
+  if (run(job, true)) return true;
+  drop_husk(job);
+  return false;
 }
 
 // False: somebody else has run or cancelled it. `queued`: with the reference of the queue.
@@ -289,29 +291,26 @@ void Worker::end(FutureState& job, Phase phase, bool queued) {
 }
 
 bool Worker::help(FutureState& job) {
-  FutureState* const own = jobs_.newest() == &job ? jobs_.pop() : nullptr;
-  if (own) {
-    run_queued(*own);
-  } else if (run(job, false)) {
-    count_husk(1);
-    ++husks_left_;
-  }
-  while (run_part(job)) {
-  }
-  drop_own_husks();
-  return job.done();
+  const bool pending = job.snapshot().phase() == Phase::pending;
+  const bool ran = pending ? run_pending(job) : run_fork_of(job);
+  if (ran) drop_own_husks();
+  return ran;
 }
 
-// Of a coroutine: a strand that goes on, or what one has forked in this very thread, where it may
-// stay for as long as this worker waits. False: there is neither.
-bool Worker::run_part(FutureState& job) {
-  if (const JobRef part = job.queued_part()) {
-    if (run(*part, false)) {
-      count_husk(1);
-      ++husks_left_;
-    }
-    return true;
+bool Worker::run_pending(FutureState& job) {
+  if (jobs_.newest() == &job) {
+    FutureState* const own = jobs_.pop();
+    return own && run_queued(*own);
   }
+  if (!run(job, false)) return false;
+  count_husk(1);
+  ++husks_left_;
+  return true;
+}
+
+// What a coroutine has forked in this very thread, where it may stay for as long as this worker
+// waits.
+bool Worker::run_fork_of(const FutureState& job) {
   Frame* const frame = forks_.pop();
   if (!frame) return false;
   if (&frame->fork()->job().state() == &job) {

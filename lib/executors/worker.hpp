@@ -41,10 +41,10 @@ class Worker {
 
   /// Runs in: the worker. Adds a job of its own making.
   void push(FutureState& job) { jobs_.push(&job); }
-  /// Runs in: the worker. Claims and runs `job` if it is pending; true: it is done.
+  /// Runs in: the worker. See JobOwner::help().
   bool help(FutureState& job);
-  /// Runs in: the worker. Runs a job, whose reference it takes over, unless somebody else did.
-  void run_queued(FutureState& job);
+  /// Runs in: the worker. Runs a job, whose reference it takes over; false: somebody else did.
+  bool run_queued(FutureState& job);
 
   /// Runs in: any thread. Takes its oldest job; null: there is none.
   FutureState* steal() { return jobs_.steal(); }
@@ -73,7 +73,8 @@ class Worker {
   FutureState* search();
   bool run_fork();
   void run_frame(Frame& frame);
-  bool run_part(FutureState& job);
+  bool run_pending(FutureState& job);
+  bool run_fork_of(const FutureState& job);
   bool park_for(Duration time) noexcept;
   void park() noexcept;
   // SAFETY: as StateWord::futex_address(); only the kernel reads through this pointer.

@@ -2,6 +2,7 @@
 #include <plait/loop/detail/gather_state.hpp>
 
 #include <plait/core/cancelled_error.hpp>
+#include <plait/core/detail/need_search.hpp>
 
 namespace plait::detail {
 
@@ -15,6 +16,10 @@ GatherPlace running_place() {
 
 std::string GatherBase::describe_gather() const {
   return "gather() of " + std::to_string(children_.size());
+}
+
+void GatherBase::find_children(NeedSearch& search) const {
+  for (const Watch& child : children_) search.add(StateRef<FutureState>::share(child.state()));
 }
 
 // A child may end within its cancel(), hence the flag comes first.

@@ -75,9 +75,6 @@ class Setter {
 struct Node {
   std::uint64_t number;
   int depth;
-  // False below a thread that blocks: a worker that waits for a coroutine helps with that, and not
-  // with a queued job for which the coroutine waits in turn.
-  bool may_submit = true;
 
   // Of splitmix64; `what` tells the questions apart.
   std::uint64_t hash(std::uint64_t what) const {
@@ -89,10 +86,8 @@ struct Node {
   bool chance(std::uint64_t what, int one_in) const {
     return hash(what) % static_cast<std::uint64_t>(one_in) == 0;
   }
-  Node child(int place) const {
-    return {hash(100 + static_cast<std::uint64_t>(place)), depth - 1, may_submit};
-  }
-  Node blocked_for() const { return {hash(99), depth - 1, false}; }
+  Node child(int place) const { return {hash(100 + static_cast<std::uint64_t>(place)), depth - 1}; }
+  Node blocked_for() const { return {hash(99), depth - 1}; }
   // -1: a tuple of two, -2: a tuple of three.
   int children() const { return depth == 0 ? 0 : static_cast<int>(hash(0) % 7) - 2; }
   int width() const {
@@ -102,8 +97,9 @@ struct Node {
   bool awaits_before() const { return chance(1, 4); }
   bool awaits_after() const { return chance(2, 4); }
   bool throws() const { return depth == 0 && chance(3, 60); }
-  bool submits() const { return may_submit && chance(4, 12); }  // a job to the same pool
-  bool blocks() const { return depth > 0 && chance(5, 12); }    // for another tree of the same pool
+  bool submits() const { return chance(4, 12); }              // a job to the same pool
+  bool blocks() const { return depth > 0 && chance(5, 12); }  // for another tree of the same pool
+  bool gathers() const { return chance(6, 12); }  // a job and a coroutine, both of the same pool
 };
 
 // What a tree gives where nobody disturbs it.
@@ -115,8 +111,9 @@ struct Forecast {
   void add(const Node& node) {
     ++value;
     throws = throws || node.throws();
-    submits = submits || node.submits() || node.blocks();
+    submits = submits || node.submits() || node.blocks() || node.gathers();
     if (node.submits()) ++value;
+    if (node.gathers()) value += 2;
     if (node.blocks()) add(node.blocked_for());
     for (int i = 0; i < node.width(); ++i) add(node.child(i));
   }
@@ -174,12 +171,21 @@ inline Future<long> plant(Forest& forest, std::atomic<int>& visits, Node node) {
                             LifetimeTracked(forest.frames));
 }
 
+inline Coroutine<int> one_of(Forest& forest) {
+  co_return co_await forest.pool.submit([] { return 1; });
+}
+
 inline Coroutine<long> grow(Forest& forest, std::atomic<int>& visits, Node node, LifetimeTracked) {
   const Visit visit(forest, visits);
   long value = 1;
   if (node.awaits_before()) value += co_await forest.setter.later() - 1;
   if (node.throws()) throw TestError("on purpose");
   if (node.submits()) value += co_await forest.pool.submit([] { return 1; });
+  if (node.gathers()) {
+    auto [job, coroutine] =
+        co_await aio::gather(forest.pool.submit([] { return 1; }), one_of(forest));
+    value += job + coroutine;
+  }
   if (node.blocks()) value += plant(forest, visits, node.blocked_for()).result();
   value += co_await fork_children(forest, visits, node);
   if (node.awaits_after()) value += co_await forest.setter.later() - 1;

@@ -23,10 +23,10 @@ constexpr int programs = 1000;
 
 // One tree, and what may disturb it. Its future is empty if the pool had been shut down before.
 struct Tree {
-  explicit Tree(Node root) : root(root) { forecast.add(root); }
+  Tree(Node root, bool in_job) : root(root), in_job(in_job) { forecast.add(root); }
 
-  // A root that may not submit is waited for by a job that blocks.
   const Node root;
+  const bool in_job;  // which blocks for it
   Forecast forecast;
   Future<long> future;
   std::atomic<int> visits{0};   // of its nodes
@@ -40,7 +40,7 @@ struct Program {
     for (auto left = 1 + pick(engine, 4); left > 0; --left) {
       const int depth = static_cast<int>(pick(engine, 5));
       const bool in_job = pick(engine, 3) == 0;
-      trees.push_back(std::make_unique<Tree>(Node{engine(), depth, !in_job}));
+      trees.push_back(std::make_unique<Tree>(Node{engine(), depth}, in_job));
     }
   }
 
@@ -54,10 +54,8 @@ struct Program {
 void plant_one(Program& program, Tree& tree) {
   Forest& forest = *program.forest;
   try {
-    tree.future = tree.root.may_submit ? plant(forest, tree.visits, tree.root)
-                                       : forest.pool.submit([&forest, &tree] {
-                                           return plant(forest, tree.visits, tree.root).result();
-                                         });
+    const auto root = [&forest, &tree] { return plant(forest, tree.visits, tree.root); };
+    tree.future = tree.in_job ? forest.pool.submit([root] { return root().result(); }) : root();
     tree.future.add_done_callback([&tree](const Future<long>&) { ++tree.endings; });
   } catch (const RuntimeError&) {
     CHECK(program.shut_down);
@@ -99,7 +97,7 @@ void plant_and_disturb(Program& program) {
 
 // How a tree ended, if it may have ended so.
 std::string ending_of(const Program& program, const Tree& tree) {
-  const bool submits = tree.forecast.submits || !tree.root.may_submit;
+  const bool submits = tree.forecast.submits || tree.in_job;
   const bool never_started = program.cancelled_queued && (tree.visits == 0 || submits);
   try {
     const long value = tree.future.result(case_deadline() / 3);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -15,12 +16,13 @@ namespace plait::detail {
 class CompletionQueue {
  public:
   CompletionQueue(std::vector<FutureState*> states, std::optional<Duration> timeout);
+  CompletionQueue(std::vector<FutureState*> states, Deadline deadline);
   CompletionQueue(CompletionQueue&& other) noexcept;
   CompletionQueue& operator=(CompletionQueue&&) = delete;
   ~CompletionQueue();
 
   /// Blocks until the next state is done and gives its place; nullopt: the deadline has passed.
-  /// A worker runs pending jobs of its own pool in place, and queued parts of its coroutines.
+  /// A worker runs what of its own pool they need in place, see NeedSearch.
   std::optional<std::size_t> next();
   /// As next(), but throws TimeoutError at the deadline and gives nullopt once all were given.
   std::optional<std::size_t> next_or_throw();
@@ -29,16 +31,18 @@ class CompletionQueue {
 
  private:
   class Shared;
+  class Search;
 
   bool expired() const;
-  bool help_one();
+  bool help();
   bool sleep();
 
   std::vector<FutureState*> states_;
-  Shared* shared_;               // counted: one for this, one for every state that may still notify
-  Deadline deadline_;            // const after construction
-  std::size_t remaining_;        // states not given yet
-  std::size_t help_cursor_ = 0;  // states before it need no help
+  Shared* shared_;         // counted: one for this, one for every state that may still notify
+  Deadline deadline_;      // const after construction
+  std::size_t remaining_;  // states not given yet
+  std::unique_ptr<Search> search_;  // null: no worker has waited here
+  std::size_t help_cursor_ = 0;     // states before it need no help
 };
 
 }  // namespace plait::detail

@@ -38,8 +38,8 @@ class CoroutineJob {
   /// Runs in: a thread of the executor. Goes on with `leaf` until nothing can go on here, and ends
   /// the future where the root has ended. `in_turn`: the caller sees to what it forks.
   void run(Frame& leaf, ContextRef context, bool in_turn = false) noexcept;
-  /// A strand of it that waits in the executor's queue; null: there is none. Any thread.
-  StateRef<FutureState> queued_strand() noexcept;
+  /// Runs in: any thread. Adds its queued strands, and what the others wait for.
+  void find_strands(NeedSearch& search);
 
   // -- cancellation
   /// Runs in: any thread. The await at which a strand waits, or the next one, throws

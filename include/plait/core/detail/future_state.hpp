@@ -18,6 +18,7 @@
 namespace plait::detail {
 
 class FutureState;
+class NeedSearch;
 template <class State>
 class StateRef;
 
@@ -32,9 +33,6 @@ class Waiter {
  public:
   /// Runs in: the thread that ended the state. The state no longer knows the waiter.
   virtual void notify(FutureState& state) noexcept = 0;
-  /// Runs in: any thread, the state's list locked. A part of the coroutine that the state stands
-  /// for was queued: a worker of the state's owner that blocks here may run it.
-  virtual void part_queued() noexcept {}
   /// Runs in: the thread that has taken the waiter away by its callback_id.
   virtual void removed() noexcept {}
   /// Whose end this waiter brings nearer, for call graphs; null: nobody's.
@@ -55,7 +53,7 @@ class Waiter {
 class JobOwner {
  public:
   /// Runs in: one of the owner's own threads, which needs `job`. Claims and runs it if it is
-  /// pending.
+  /// pending, or something that it has forked in this thread. False: nothing was run.
   virtual bool help(FutureState& job) = 0;
   /// Runs in: any thread, owners_mutex() held. Throws where a wait for `job` can never end.
   virtual void check_wait(const FutureState& job) const = 0;
@@ -139,10 +137,15 @@ class FutureState : public Runnable {
   virtual Phase invoke() noexcept { return Phase::finished; }
   /// Destroys the callable of a job that was cancelled before it started.
   virtual void discard() noexcept {}
-  /// Of a coroutine that runs: a part of it that is queued; null: there is none.
-  virtual StateRef<FutureState> queued_part() noexcept;
-  /// Runs in: who has queued such a part. Threads that sleep until the state is done may help.
-  void part_queued() noexcept;
+  /// Tells `search` what its end needs, as far as that is known, unless it is done.
+  virtual void find_needs(NeedSearch&) {}
+  /// Runs in: a search that watches it, before find_needs() reads what may change.
+  void set_watched() noexcept { word_.set(watched); }
+  /// Runs in: who has changed what find_needs() reads. Workers that wait for its end may help.
+  void needs_changed() noexcept {
+    if (snapshot().has(watched)) [[unlikely]]
+      tell_searches();
+  }
   /// Passes a stop request to running work. False: nothing there listens.
   virtual bool stop() noexcept { return false; }
 
@@ -170,9 +173,9 @@ class FutureState : public Runnable {
   void unlock_list() noexcept;
   template <class Match>
   Waiter* unlink_first(Match match) noexcept;
-  bool worker_helps();
+  void tell_searches() noexcept;
+  bool wait_in_worker(Deadline deadline);
   bool sleep_until(Deadline deadline);
-  bool sleep(Deadline deadline);
 
   StateWord word_;             // see state_word.hpp
   JobOwner* const owner_;      // const after construction; who may follow it: JobOwner

@@ -53,7 +53,7 @@ enum Flag : std::uint32_t {
   has_callbacks = 1U << 14,   ///< a done-callback was added, so user code may run at the end
   counted = 1U << 13,         ///< its owner counts it among the unfinished jobs
   of_loop = 1U << 15,         ///< belongs to a loop: callbacks run there, its thread may not block
-  strand_ready = 1U << 16,    ///< of a coroutine: a part of it was queued, so who sleeps may help
+  watched = 1U << 16,         ///< a worker that waits wants to know when what it needs changes
   is_strand = 1U << 17,       ///< a part of a coroutine that has started: cannot be cancelled
   from_any_thread = 1U << 18,  ///< a task that came to its loop from a thread that need not be its
   list_locked = 1U << 12       ///< a thread changes the list of waiters; the phase must not change

@@ -48,7 +48,7 @@ class CoroutineItem final : public ValueState<T>, public CoroutineJob {
     request_cancel();
     return true;
   }
-  StateRef<FutureState> queued_part() noexcept override { return queued_strand(); }
+  void find_needs(NeedSearch& search) override { find_strands(search); }
   std::string describe() const override { return name_.describe(typeid(Fn)); }
 
  private:

@@ -41,6 +41,8 @@ class GatherBase : public WatchList {
   GatherBase(const GatherPlace& place, FutureState& self, bool catches)
       : WatchList(place.loop), place_(place), self_(self), catches_(catches) {}
 
+  /// Runs in: any thread. Adds the children.
+  void find_children(NeedSearch& search) const;
   /// Runs in: any thread. Cancels all children; true if one of them was not done.
   bool cancel_children(std::string_view message) noexcept;
   std::string describe_gather() const;
@@ -96,6 +98,7 @@ template <class R, class Children, class Derived>
 class GatherState : public ValueState<R>, public GatherBase {
  public:
   bool cancel(std::string_view message = {}) noexcept final { return cancel_children(message); }
+  void find_needs(NeedSearch& search) final { find_children(search); }
   std::string describe() const final { return describe_gather(); }
 
  protected:
