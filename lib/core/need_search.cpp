@@ -30,8 +30,8 @@ void NeedSearch::look(FutureState& awaited) {
   add(StateRef<FutureState>::share(awaited));
   std::unordered_set<const FutureState*> seen;
   for (std::size_t i = 0; i < found_.size(); ++i) {
-    const auto state = found_[i];
-    if (!state->done() && seen.insert(state.get()).second) state->find_needs(*this);
+    FutureState& state = *found_[i];
+    if (!state.done() && seen.insert(&state).second) state.find_needs(*this);
   }
 }
 
