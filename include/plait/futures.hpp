@@ -20,4 +20,5 @@
 #include <plait/executors/executor.hpp>
 #include <plait/executors/inline_executor.hpp>
 #include <plait/executors/map.hpp>
+#include <plait/executors/process_pool_executor.hpp>
 #include <plait/executors/thread_pool_executor.hpp>

@@ -22,7 +22,8 @@ class InlineCore final : public detail::ExecutorCore,
   // Who stops a coroutine may still be on the way from there to here: see JobOwner.
   ~InlineCore() override { detail::MutexLock lock(detail::owners_mutex()); }
 
-  void enqueue(detail::JobRef job, const SubmitOptions& options) override {
+  void enqueue(detail::JobRef job, const SubmitOptions& options,
+               const detail::RemoteJob&) override {
     if (options.timeout || options.retries != 0) {
       throw std::invalid_argument("SubmitOptions::timeout and retries need a process pool");
     }

@@ -1,4 +1,4 @@
-// All thread pools of the process: what exit() and fork() do with them.
+// All pools of the process: what exit() and fork() do with them.
 #include "executors/live_pools.hpp"
 
 #include <pthread.h>
@@ -15,7 +15,7 @@
 namespace plait::detail {
 namespace {
 
-using Pools = std::map<const ThreadPool*, std::weak_ptr<ThreadPool>>;
+using Pools = std::map<const LivePool*, std::weak_ptr<LivePool>>;
 
 // Guarded by owners_mutex(). Never destroyed: pools may outlive static destruction.
 Pools& live_pools() {
@@ -28,20 +28,14 @@ std::atomic<unsigned> generation{0};
 
 // Accepted work is never lost: what main() left running still runs.
 void finish_all_pools() {
-  std::vector<std::shared_ptr<ThreadPool>> pools;
+  std::vector<std::shared_ptr<LivePool>> pools;
   {
     MutexLock lock(owners_mutex());
     for (const auto& [_, pool] : live_pools()) {
       if (auto alive = pool.lock()) pools.push_back(std::move(alive));
     }
   }
-  for (const auto& pool : pools) {
-    if (working_thread.owner) {
-      pool->exit_called_in_job();
-    } else {
-      pool->shutdown({});
-    }
-  }
+  for (const auto& pool : pools) pool->finish_at_exit();
 }
 
 void after_fork_in_child() {
@@ -53,7 +47,7 @@ void after_fork_in_child() {
 
 }  // namespace
 
-void remember_pool(const std::shared_ptr<ThreadPool>& pool) {
+void remember_pool(const std::shared_ptr<LivePool>& pool) {
   static const bool hooked = [] {
     std::atexit(finish_all_pools);
     keep_mutexes_across_fork();
@@ -65,7 +59,7 @@ void remember_pool(const std::shared_ptr<ThreadPool>& pool) {
   live_pools()[pool.get()] = pool;
 }
 
-void forget_pool(const ThreadPool& pool) noexcept {
+void forget_pool(const LivePool& pool) noexcept {
   MutexLock lock(owners_mutex());
   live_pools().erase(&pool);
 }

@@ -35,7 +35,7 @@ bool ThreadPool::forked() const noexcept { return fork_generation_ != fork_gener
 
 // ---------------------------------------------------------------- taking jobs
 
-void ThreadPool::enqueue(JobRef job, const SubmitOptions& options) {
+void ThreadPool::enqueue(JobRef job, const SubmitOptions& options, const RemoteJob&) {
   if (options.timeout || options.retries != 0) {
     throw std::invalid_argument(
         "SubmitOptions::timeout and retries need a process pool: on threads, let the job take a "

@@ -12,6 +12,7 @@
 #include "core/mutex.hpp"
 #include "executors/idle_workers.hpp"
 #include "executors/inbox.hpp"
+#include "executors/live_pools.hpp"
 #include "executors/priority_lanes.hpp"
 #include "executors/room.hpp"
 #include "executors/worker.hpp"
@@ -23,7 +24,9 @@ namespace plait::detail {
 ///
 /// Order of mutexes: owners_mutex(), mutex_, then those of the parts. None is held while user code
 /// runs or while a thread is joined.
-class ThreadPool final : public ExecutorCore, public std::enable_shared_from_this<ThreadPool> {
+class ThreadPool final : public ExecutorCore,
+                         public LivePool,
+                         public std::enable_shared_from_this<ThreadPool> {
  public:
   /// Use make().
   explicit ThreadPool(ThreadPoolOptions options);
@@ -32,7 +35,7 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   static std::shared_ptr<ThreadPool> make(ThreadPoolOptions options);
 
   // -- for the handle: any thread
-  void enqueue(JobRef job, const SubmitOptions& options) override;
+  void enqueue(JobRef job, const SubmitOptions& options, const RemoteJob& remote) override;
   void shutdown(ShutdownOptions options) override;
   void resize(std::size_t max_workers);
   std::size_t parallelism() const noexcept override { return max_workers_; }
@@ -88,6 +91,7 @@ class ThreadPool final : public ExecutorCore, public std::enable_shared_from_thi
   void job_ended(const FutureState& job) noexcept;
 
   /// Runs in: a job, of this or another pool, that has called exit() and so never returns.
+  void finish_at_exit() override;
   void exit_called_in_job();
 
  private:

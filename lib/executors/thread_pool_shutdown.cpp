@@ -117,6 +117,14 @@ void ThreadPool::fail_queued(const std::string& reason) {
   });
 }
 
+void ThreadPool::finish_at_exit() {
+  if (working_thread.owner) {
+    exit_called_in_job();
+  } else {
+    shutdown({});
+  }
+}
+
 // What is queued stays so and nobody is woken: main() must not run into its own end meanwhile.
 void ThreadPool::exit_called_in_job() {
   if (forked()) return;

@@ -13,6 +13,7 @@ SHOW_BOOST = {
     "plait/bridge/detail/asio_operation.hpp",
     "plait/bridge/detail/asio_wait.hpp",
     "plait/bridge/detail/loop_executor.hpp",
+    "plait/executors/detail/frame_archive.hpp",  # Boost.PFR, which is one light header
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 MAX_DEPTH = 12

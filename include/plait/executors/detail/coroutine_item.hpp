@@ -42,6 +42,7 @@ class CoroutineItem final : public ValueState<T>, public CoroutineJob {
     return phase;
   }
 
+  RemoteJob remote() const noexcept { return {remote_call_of<T, Fn, Args...>, &call_.bound()}; }
   void discard() noexcept override { std::destroy_at(std::addressof(call_)); }
   bool stop() noexcept override {
     stop_source_.request_stop();
@@ -49,7 +50,7 @@ class CoroutineItem final : public ValueState<T>, public CoroutineJob {
     return true;
   }
   void find_needs(NeedSearch& search) override { find_strands(search); }
-  std::string describe() const override { return name_.describe(typeid(Fn)); }
+  std::string describe() const override { return name_.describe(named_type<Fn>); }
 
  private:
   using Call = BoundCall<Fn, Args...>;

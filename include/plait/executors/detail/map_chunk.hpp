@@ -103,6 +103,11 @@ class ChunkCall {
   ChunkCall(std::shared_ptr<MapShared<Fn>> shared, Columns columns, std::size_t size)
       : shared_(std::move(shared)), columns_(std::move(columns)), size_(size) {}
 
+  // -- for who sends it to another process
+  const Fn& fn() const noexcept { return shared_->fn; }
+  const Columns& columns() const noexcept { return columns_; }
+  std::size_t size() const noexcept { return size_; }
+
   ChunkResults<Element> operator()()
     requires std::invocable<Fn&, Inputs...>
   {

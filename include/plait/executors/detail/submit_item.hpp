@@ -14,7 +14,7 @@ Future<T> submit_item(ExecutorCore& core, const SubmitOptions& options, Args&&..
   // The item is made with two references: one for the future, one for the queue.
   auto* const item = new Item(&core, std::forward<Args>(args)...);
   auto future = make_future(StateRef<ValueState<T>>::adopt(item));
-  core.enqueue(JobRef::adopt(item), options);
+  core.enqueue(JobRef::adopt(item), options, item->remote());
   return future;
 }
 

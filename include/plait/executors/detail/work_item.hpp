@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <plait/core/detail/value_state.hpp>
+#include <plait/executors/detail/remote_hook.hpp>
 
 namespace plait {
 
@@ -78,9 +79,15 @@ struct NoName {
 
 /// The name that SubmitOptions gave.
 struct JobName {
-  std::string describe(const std::type_info&) const { return "job '" + text + "'"; }
+  std::string describe(const std::type_info& callable) const {
+    return text.empty() ? describe_unnamed(callable) : "job '" + text + "'";
+  }
   std::string text;
 };
+
+/// What messages call a callable of the type Fn; specialised for those that wrap another one.
+template <class Fn>
+inline const std::type_info& named_type = typeid(Fn);
 
 /// Stands where a callable takes no stop token.
 struct NoStopSource {
@@ -99,6 +106,8 @@ class BoundCall {
   explicit BoundCall(std::in_place_t, F&& fn, A&&... args)
       : call_(std::forward<F>(fn), std::forward<A>(args)...) {}
 
+  /// Callable and arguments.
+  const std::tuple<Fn, Args...>& bound() const noexcept { return call_; }
   /// Calls it, once.
   decltype(auto) operator()([[maybe_unused]] StopSource& stop_source) {
     return std::apply(
@@ -138,12 +147,13 @@ class WorkItem final : public ValueState<T> {
     return phase;
   }
 
+  RemoteJob remote() const noexcept { return {remote_call_of<T, Fn, Args...>, &call_.bound()}; }
   void discard() noexcept override { std::destroy_at(std::addressof(call_)); }
   bool stop() noexcept override {
     stop_source_.request_stop();
     return true;
   }
-  std::string describe() const override { return name_.describe(typeid(Fn)); }
+  std::string describe() const override { return name_.describe(named_type<Fn>); }
 
  private:
   using Call = BoundCall<Fn, Args...>;

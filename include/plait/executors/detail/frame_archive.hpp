@@ -1,0 +1,172 @@
+// How values become bytes and back: archives of cereal's, which walks the types.
+#pragma once
+
+#include <boost/pfr.hpp>
+#include <cereal/cereal.hpp>
+#include <cereal/types/array.hpp>
+#include <cereal/types/bitset.hpp>
+#include <cereal/types/chrono.hpp>
+#include <cereal/types/complex.hpp>
+#include <cereal/types/deque.hpp>
+#include <cereal/types/forward_list.hpp>
+#include <cereal/types/list.hpp>
+#include <cereal/types/map.hpp>
+#include <cereal/types/memory.hpp>
+#include <cereal/types/optional.hpp>
+#include <cereal/types/queue.hpp>
+#include <cereal/types/set.hpp>
+#include <cereal/types/stack.hpp>
+#include <cereal/types/string.hpp>
+#include <cereal/types/tuple.hpp>
+#include <cereal/types/unordered_map.hpp>
+#include <cereal/types/unordered_set.hpp>
+#include <cereal/types/utility.hpp>
+#include <cereal/types/variant.hpp>
+#include <cereal/types/vector.hpp>
+#include <filesystem>
+#include <type_traits>
+
+#include <plait/executors/detail/payload.hpp>
+
+namespace plait::detail {
+
+/// Writes values into a payload. Both sides run the same program, so nothing describes the types.
+class FrameWriter final
+    : public cereal::OutputArchive<FrameWriter, cereal::AllowEmptyClassElision> {
+ public:
+  explicit FrameWriter(Payload& payload) : OutputArchive(this), payload_(payload) {}
+  Payload& payload() noexcept { return payload_; }
+
+ private:
+  Payload& payload_;
+};
+
+/// Reads what a FrameWriter wrote.
+class FrameReader final : public cereal::InputArchive<FrameReader, cereal::AllowEmptyClassElision> {
+ public:
+  explicit FrameReader(ByteSource& source) : InputArchive(this), source_(source) {}
+  ByteSource& source() noexcept { return source_; }
+
+ private:
+  ByteSource& source_;
+};
+
+// -- what cereal asks of an archive; found by argument-dependent lookup
+
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(FrameWriter& out, const T& value) {
+  out.payload().append(&value, sizeof value);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_LOAD_FUNCTION_NAME(FrameReader& in, T& value) {
+  in.source().read(&value, sizeof value);
+}
+template <class T>
+void CEREAL_SERIALIZE_FUNCTION_NAME(FrameWriter& out, cereal::NameValuePair<T>& pair) {
+  out(pair.value);
+}
+template <class T>
+void CEREAL_SERIALIZE_FUNCTION_NAME(FrameReader& in, cereal::NameValuePair<T>& pair) {
+  in(pair.value);
+}
+template <class T>
+void CEREAL_SERIALIZE_FUNCTION_NAME(FrameWriter& out, cereal::SizeTag<T>& tag) {
+  out(tag.size);
+}
+/// @throws SerializationError
+void check_size(std::size_t elements, const ByteSource& source);
+template <class T>
+void CEREAL_SERIALIZE_FUNCTION_NAME(FrameReader& in, cereal::SizeTag<T>& tag) {
+  in(tag.size);
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(FrameWriter& out, const cereal::BinaryData<T>& data) {
+  out.payload().append(data.data, static_cast<std::size_t>(data.size));
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(FrameReader& in, cereal::BinaryData<T>& data) {
+  in.source().read(data.data, static_cast<std::size_t>(data.size));
+}
+inline void CEREAL_SAVE_FUNCTION_NAME(FrameWriter& out, const std::filesystem::path& path) {
+  out(path.native());
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(FrameReader& in, std::filesystem::path& path) {
+  std::string native;
+  in(native);
+  path = std::move(native);
+}
+
+// -- aggregates
+
+}  // namespace plait::detail
+
+/// Archives that know nothing of aggregates, to ask cereal what it can do by itself.
+namespace plait::probe {
+class Writer final : public cereal::OutputArchive<Writer, cereal::AllowEmptyClassElision> {};
+class Reader final : public cereal::InputArchive<Reader, cereal::AllowEmptyClassElision> {};
+}  // namespace plait::probe
+
+namespace plait::detail {
+
+/// An aggregate of which cereal knows nothing: its members travel one after the other.
+template <class T>
+concept PlainAggregate =
+    std::is_aggregate_v<T> && std::is_class_v<T> &&
+    cereal::traits::detail::count_output_serializers<T, probe::Writer>::value == 0 &&
+    cereal::traits::detail::count_input_serializers<T, probe::Reader>::value == 0;
+
+template <PlainAggregate T>
+void CEREAL_SAVE_FUNCTION_NAME(FrameWriter& out, const T& value) {
+  boost::pfr::for_each_field(value, [&](const auto& field) { out(field); });
+}
+template <PlainAggregate T>
+void CEREAL_LOAD_FUNCTION_NAME(FrameReader& in, T& value) {
+  boost::pfr::for_each_field(value, [&](auto& field) { in(field); });
+}
+
+// -- what a call consists of
+
+/// Bytes side by side that are worth sending from where they lie.
+template <class T>
+inline constexpr bool is_bulk = false;
+template <class T, class Allocator>
+inline constexpr bool is_bulk<std::vector<T, Allocator>> =
+    std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
+template <class Char, class Traits, class Allocator>
+inline constexpr bool is_bulk<std::basic_string<Char, Traits, Allocator>> = true;
+
+/// From this size on it pays to send bytes from where they lie.
+inline constexpr std::size_t bulk_size = 64 * 1024;
+
+/// Writes one whole argument or result, which lives until it was sent.
+template <class T>
+void write_value(FrameWriter& out, const T& value) {
+  if constexpr (is_bulk<T>) {
+    const std::size_t size = value.size() * sizeof(typename T::value_type);
+    out(static_cast<std::uint64_t>(value.size()));
+    if (size >= bulk_size) {
+      out.payload().refer(value.data(), size);
+    } else {
+      out.payload().append(value.data(), size);
+    }
+  } else {
+    out(value);
+  }
+}
+/// Reads what write_value() wrote.
+template <class T>
+void read_value(FrameReader& in, T& value) {
+  if constexpr (is_bulk<T>) {
+    std::uint64_t size = 0;
+    in(size);
+    check_size(size * sizeof(typename T::value_type), in.source());
+    value.resize(size);
+    in.source().read(value.data(), size * sizeof(typename T::value_type));
+  } else {
+    in(value);
+  }
+}
+
+}  // namespace plait::detail

@@ -1,0 +1,34 @@
+// What is wrong with bytes that cannot be read.
+#include <plait/executors/detail/payload.hpp>
+
+#include <stdexcept>
+
+#include <plait/core/errors.hpp>
+#include <plait/executors/detail/frame_archive.hpp>
+#include <plait/executors/detail/worker_initializer.hpp>
+
+namespace plait::detail {
+
+void ByteSource::read_more(void*, std::size_t) {
+  throw SerializationError(
+      "there are fewer bytes than the type reads: do its save() and load() agree?");
+}
+
+void check_size(std::size_t size, const ByteSource& source) {
+  if (size <= source.remaining()) return;
+  throw SerializationError(
+      "a length is greater than all that came: do save() and load() of a type agree?");
+}
+
+void WorkerInitializer::take(const std::function<void()>& fn) {
+  if (!fn) return;
+  const auto* const function = fn.target<void (*)()>();
+  if (!function) {
+    throw std::invalid_argument(
+        "ProcessPoolOptions::initializer holds a std::function of what cannot travel: give a "
+        "function or a captureless lambda itself");
+  }
+  function_ = *function;
+}
+
+}  // namespace plait::detail

@@ -1,0 +1,227 @@
+// What a process pool does next: which worker gets which task, and how many workers there are.
+#include "executors/process/process_manager.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <system_error>
+
+#include <plait/executors/broken_executor.hpp>
+
+namespace plait::detail {
+namespace {
+
+// Tasks that take longer are never sent to a worker that is busy: they would wait behind its task
+// while another worker may become free.
+constexpr Duration short_task = std::chrono::microseconds(200);
+
+// How many short tasks a worker may have at most.
+constexpr std::size_t longest_window = 64;
+
+// How long a worker that was asked to end may take.
+constexpr Duration grace = std::chrono::seconds(10);
+
+constexpr Duration retry_spawn_after = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void ProcessManager::run() {
+  for (;;) {
+    take_requests();
+    bury_dead();
+    dispatch();
+    retire_idle();
+    kill_overdue();
+    if (!ended()) {
+      sleep();
+    } else if (pool_.end_manager()) {
+      return;
+    }
+  }
+}
+
+bool ProcessManager::ended() const {
+  return stage_ != ProcessPool::Stage::open && workers_.empty() && queue_.size() == 0;
+}
+
+// ---------------------------------------------------------------- requests
+
+void ProcessManager::take_requests() {
+  ProcessPool::Requests requests;
+  while (pool_.take(requests)) {
+    for (TaskPtr& task : requests.tasks) queue_.push(std::move(task));
+    for (const JobRef& job : requests.kills) kill_task(*job);
+    if (stage_ != ProcessPool::Stage::broken) stage_ = requests.stage;
+    if (requests.cancel || stage_ == ProcessPool::Stage::killed) cancel_queued();
+    if (stage_ == ProcessPool::Stage::killed && requests.signal != 0) end_all(requests.signal);
+    requests.tasks.clear();
+    requests.kills.clear();
+  }
+}
+
+// What waits to be repeated was started, so it cannot be cancelled.
+void ProcessManager::cancel_queued() {
+  TaskQueue repeated;
+  while (TaskPtr task = queue_.pop()) {
+    if (!task->job->cancel()) repeated.push(std::move(task));
+  }
+  queue_ = std::move(repeated);
+}
+
+// A task behind another one of its worker cannot be called back: it is killed when it runs.
+void ProcessManager::kill_task(FutureState& job) {
+  for (const auto& worker : workers_) {
+    for (const TaskPtr& task : worker->tasks()) task->doomed |= task->job.get() == &job;
+  }
+}
+
+// ---------------------------------------------------------------- giving tasks
+
+void ProcessManager::dispatch() {
+  if (stage_ == ProcessPool::Stage::broken || stage_ == ProcessPool::Stage::killed) return;
+  while (queue_.next()) {
+    WorkerLink* const worker = choose_worker();
+    if (!worker) break;
+    if (TaskPtr task = queue_.pop(); task->started() || task->job->start()) {
+      give(*worker, std::move(task));
+    }
+  }
+  spawn_workers();
+  for (const auto& worker : workers_) worker->flush();
+}
+
+// Null: all have enough to do.
+WorkerLink* ProcessManager::choose_worker() {
+  WorkerLink* best = nullptr;
+  for (const auto& worker : workers_) {
+    if (worker->idle()) return worker.get();
+    if (worker->phase() != WorkerLink::Phase::ready) continue;
+    if (worker->tasks().size() >= window(*worker)) continue;
+    if (!best || worker->tasks().size() < best->tasks().size()) best = worker.get();
+  }
+  return best;
+}
+
+// How many tasks it may have.
+std::size_t ProcessManager::window(const WorkerLink& worker) const {
+  if (worker.usual_time() >= short_task) return 1;
+  const auto usual = std::max<Duration>(worker.usual_time(), std::chrono::microseconds(1));
+  return std::min(longest_window, static_cast<std::size_t>(short_task / usual));
+}
+
+void ProcessManager::give(WorkerLink& worker, TaskPtr task) {
+  worker.give(std::move(task));
+  if (worker.given() == pool_.options().max_tasks_per_child) worker.retire();
+}
+
+// On demand: as many as there are tasks that nobody takes.
+void ProcessManager::spawn_workers() {
+  if (spawn_again_at_ && Clock::now() < *spawn_again_at_) return;
+  spawn_again_at_.reset();
+  if (!queue_.next()) return;
+  auto starting = static_cast<std::size_t>(std::ranges::count(
+      workers_, WorkerLink::Phase::starting, [](const auto& worker) { return worker->phase(); }));
+  try {
+    for (; starting < queue_.size() && workers_.size() < pool_.max_workers(); ++starting) spawn();
+  } catch (const std::system_error& error) {
+    // Those that live go on, and end sooner or later; then there may be room for another one.
+    spawn_again_at_ = Clock::now() + retry_spawn_after;
+    if (workers_.empty()) {
+      fail_queued(std::string("a worker process could not be started: ") + error.what() +
+                      ". Raise the limits on processes and descriptors, or end some.",
+                  std::current_exception());
+    }
+  }
+}
+
+void ProcessManager::spawn() {
+  WorkerSettings settings{.memory_limit = pool_.options().memory_limit};
+  if (auto* const initializer = pool_.options().initializer.function()) {
+    const CodeAddress address = address_of_function(initializer);
+    settings.initializer_module = address.module;
+    settings.initializer_offset = address.offset;
+  }
+  workers_.push_back(std::make_unique<WorkerLink>(settings));
+  tell_pids();
+}
+
+// ---------------------------------------------------------------- ending workers
+
+void ProcessManager::retire_idle() {
+  const bool closing = stage_ == ProcessPool::Stage::closed && queue_.size() == 0;
+  const auto limit = pool_.options().idle_timeout;
+  const auto now = Clock::now();
+  for (const auto& worker : workers_) {
+    const bool unused = worker->phase() == WorkerLink::Phase::starting && closing;
+    if (!worker->idle() && !unused) continue;
+    if (!closing && !(limit && now - worker->since() >= *limit)) continue;
+    worker->retire();
+    worker->kill_at = now + grace;
+  }
+}
+
+// What has sent its result in time is not killed, so that is looked for first.
+void ProcessManager::kill_overdue() {
+  for (const auto& worker : workers_) {
+    const auto overdue = [&] {
+      if (worker->tasks().empty()) return false;
+      const Task& running = *worker->tasks().front();
+      return running.timeout && Clock::now() >= worker->since() + *running.timeout;
+    };
+    if (overdue()) receive(*worker);
+    worker->killed_for_timeout = worker->killed_for_timeout || overdue();
+    const bool doomed = !worker->tasks().empty() && worker->tasks().front()->doomed;
+    const bool late = worker->kill_at && Clock::now() >= *worker->kill_at;
+    if (!worker->killed_for_timeout && !doomed && !late) continue;
+    worker->kill(SIGKILL);
+    worker->kill_at.reset();
+  }
+}
+
+// ---------------------------------------------------------------- sleeping
+
+std::optional<Clock::time_point> ProcessManager::next_deadline() const {
+  std::optional<Clock::time_point> first = spawn_again_at_;
+  const auto consider = [&](Clock::time_point time) {
+    first = first ? std::min(*first, time) : time;
+  };
+  const auto limit = pool_.options().idle_timeout;
+  for (const auto& worker : workers_) {
+    if (worker->kill_at) consider(*worker->kill_at);
+    if (limit && worker->idle()) consider(worker->since() + *limit);
+    if (worker->tasks().empty() || worker->killed_for_timeout) continue;
+    if (const auto timeout = worker->tasks().front()->timeout) consider(worker->since() + *timeout);
+  }
+  return first;
+}
+
+void ProcessManager::sleep() {
+  std::vector<pollfd> watched{{pool_.wake_fd(), POLLIN, 0}};
+  for (const auto& worker : workers_) {
+    const WorkerProcess& process = worker->process();
+    const auto events = static_cast<short>(worker->has_unsent() ? POLLIN | POLLOUT : POLLIN);
+    watched.push_back({worker->hung_up ? -1 : process.socket.get(), events, 0});
+    watched.push_back({process.pidfd.get(), POLLIN, 0});
+  }
+  timespec time{};
+  const auto deadline = next_deadline();
+  if (deadline) {
+    const auto left = std::max(Duration::zero(), *deadline - Clock::now());
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    time.tv_sec = seconds.count();
+    time.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
+  }
+  if (::ppoll(watched.data(), watched.size(), deadline ? &time : nullptr, nullptr) <= 0) return;
+  if (watched[0].revents != 0) {
+    std::uint64_t count = 0;
+    (void)!::read(pool_.wake_fd(), &count, sizeof count);
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (watched[1 + 2 * i].revents != 0) receive(*workers_[i]);
+    workers_[i]->ended |= watched[2 + 2 * i].revents != 0;
+  }
+}
+
+}  // namespace plait::detail

@@ -1,0 +1,68 @@
+// The thread of a process pool that decides what becomes of tasks and workers.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "executors/process/process_pool.hpp"
+#include "executors/process/task_queue.hpp"
+#include "executors/process/worker_link.hpp"
+
+namespace plait::detail {
+
+/// Runs in a thread of its own, which alone uses it. Sleeps in poll() for sockets, deaths, requests
+/// and times; nothing that it does blocks, but what done-callbacks do.
+class ProcessManager {
+ public:
+  explicit ProcessManager(ProcessPool& pool) : pool_(pool) {}
+
+  /// Until the pool was shut down and all workers have ended.
+  void run();
+  /// Fails all that is left, and ends all workers.
+  void give_up(const std::string& reason) noexcept;
+
+ private:
+  using Workers = std::vector<std::unique_ptr<WorkerLink>>;
+
+  // -- process_manager.cpp: what is to be done next
+  void take_requests();
+  void cancel_queued();
+  void kill_task(FutureState& job);
+  void dispatch();
+  WorkerLink* choose_worker();
+  std::size_t window(const WorkerLink& worker) const;
+  void give(WorkerLink& worker, TaskPtr task);
+  void spawn_workers();
+  void spawn();
+  void retire_idle();
+  void kill_overdue();
+  bool ended() const;
+  std::optional<Clock::time_point> next_deadline() const;
+  void sleep();
+
+  // -- process_deaths.cpp: what comes from the workers, and their deaths
+  void receive(WorkerLink& worker);
+  void handle(WorkerLink& worker, FrameKind kind, std::string_view content);
+  void bury_dead();
+  void bury(std::unique_ptr<WorkerLink> worker, const ProcessEnd& end);
+  void lose(TaskPtr task, const WorkerLink& worker, const ProcessEnd& end);
+  void died_at_start(const WorkerLink& worker, const ProcessEnd& end);
+  void break_down(const std::string& reason, const std::exception_ptr& cause);
+  void fail_queued(const std::string& reason, const std::exception_ptr& cause);
+  void end_all(int signal);
+  void tell_pids();
+
+  ProcessPool& pool_;
+  ProcessPool::Stage stage_ = ProcessPool::Stage::open;
+  TaskQueue queue_;
+  Workers workers_;
+  std::size_t deaths_in_a_row_ = 0;                  // without a task that has ended in between
+  std::optional<Clock::time_point> spawn_again_at_;  // after a failure
+  std::string broken_reason_;
+};
+
+}  // namespace plait::detail
