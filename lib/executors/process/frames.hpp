@@ -13,7 +13,14 @@ namespace plait::detail {
 //               ◀───────  RESULT(value) or ERROR(exception), in the same order
 //     end of the stream ──────▶  ends
 
-enum class FrameKind : std::uint32_t { start = 1, hello, call, result, error };
+enum class FrameKind : std::uint32_t {
+  start = 1,
+  hello,
+  call,
+  result,
+  error,
+  bulk  ///< never sent: a result that was received into its place
+};
 
 /// Comes before `size` bytes of content. Both ends are the same program on the same machine.
 struct FrameHeader {

@@ -47,11 +47,14 @@ std::exception_ptr broken(const std::string& reason, const std::exception_ptr& c
 
 // ---------------------------------------------------------------- what they send
 
-void ProcessManager::receive(WorkerLink& worker) {
-  if (worker.hung_up) return;
-  worker.hung_up = !worker.receive(
+// False: nothing has come.
+bool ProcessManager::receive(WorkerLink& worker) {
+  if (worker.hung_up) return false;
+  const auto received = worker.receive(
       [&](FrameKind kind, std::string_view content) { handle(worker, kind, content); });
+  worker.hung_up = received == WorkerLink::Received::end;
   if (worker.hung_up) worker.kill_at = Clock::now() + last_breath;
+  return received != WorkerLink::Received::nothing;
 }
 
 void ProcessManager::handle(WorkerLink& worker, FrameKind kind, std::string_view content) {
@@ -68,10 +71,12 @@ void ProcessManager::handle(WorkerLink& worker, FrameKind kind, std::string_view
   if (worker.tasks().empty()) return worker.kill(SIGKILL);  // it does not know what it says
   const TaskPtr task = worker.take_first();
   deaths_in_a_row_ = 0;
-  if (kind == FrameKind::result) {
-    finish_task(*task, bytes);
-  } else {
+  if (const auto error = worker.take_bulk_error()) {
+    fail_task(*task, error);
+  } else if (kind == FrameKind::error) {
     fail_task(*task, decode_error(bytes));
+  } else {
+    finish_task(*task, kind == FrameKind::result ? &bytes : nullptr);
   }
 }
 

@@ -197,7 +197,21 @@ std::optional<Clock::time_point> ProcessManager::next_deadline() const {
   return first;
 }
 
+// What comes soon is met awake: a wake-up costs more than a short task.
+bool ProcessManager::spin() {
+  const bool busy =
+      std::ranges::any_of(workers_, [](const auto& worker) { return !worker->tasks().empty(); });
+  return busy && spin_.until([this] {
+    bool received = pool_.has_requests();
+    for (const auto& worker : workers_) {
+      if (!worker->tasks().empty() && receive(*worker)) received = true;
+    }
+    return received;
+  });
+}
+
 void ProcessManager::sleep() {
+  if (spin()) return;
   std::vector<pollfd> watched{{pool_.wake_fd(), POLLIN, 0}};
   for (const auto& worker : workers_) {
     const WorkerProcess& process = worker->process();
@@ -205,6 +219,7 @@ void ProcessManager::sleep() {
     watched.push_back({worker->hung_up ? -1 : process.socket.get(), events, 0});
     watched.push_back({process.pidfd.get(), POLLIN, 0});
   }
+  if (!pool_.prepare_sleep()) return;
   timespec time{};
   const auto deadline = next_deadline();
   if (deadline) {
@@ -213,7 +228,9 @@ void ProcessManager::sleep() {
     time.tv_sec = seconds.count();
     time.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
   }
-  if (::ppoll(watched.data(), watched.size(), deadline ? &time : nullptr, nullptr) <= 0) return;
+  const int ready = ::ppoll(watched.data(), watched.size(), deadline ? &time : nullptr, nullptr);
+  spin_.woke();
+  if (ready <= 0) return;
   if (watched[0].revents != 0) {
     std::uint64_t count = 0;
     (void)!::read(pool_.wake_fd(), &count, sizeof count);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/adaptive_spin.hpp"
 #include "executors/process/process_pool.hpp"
 #include "executors/process/task_queue.hpp"
 #include "executors/process/worker_link.hpp"
@@ -42,10 +43,11 @@ class ProcessManager {
   void kill_overdue();
   bool ended() const;
   std::optional<Clock::time_point> next_deadline() const;
+  bool spin();
   void sleep();
 
   // -- process_deaths.cpp: what comes from the workers, and their deaths
-  void receive(WorkerLink& worker);
+  bool receive(WorkerLink& worker);
   void handle(WorkerLink& worker, FrameKind kind, std::string_view content);
   void bury_dead();
   void bury(std::unique_ptr<WorkerLink> worker, const ProcessEnd& end);
@@ -63,6 +65,7 @@ class ProcessManager {
   std::size_t deaths_in_a_row_ = 0;                  // without a task that has ended in between
   std::optional<Clock::time_point> spawn_again_at_;  // after a failure
   std::string broken_reason_;
+  AdaptiveSpin spin_;
 };
 
 }  // namespace plait::detail

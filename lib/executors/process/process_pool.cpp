@@ -184,15 +184,20 @@ void ProcessPool::wake() {
 }
 
 bool ProcessPool::take(Requests& requests) {
-  MutexLock lock(mutex_);
-  asleep_ = !requested_;
   if (!requested_) return false;
+  MutexLock lock(mutex_);
   requested_ = false;
   requests = std::exchange(requests_, {});
   requests_.signal = requests.signal;
   requests_.cancel = requests.cancel;
   requests.stage = stage_;
   return true;
+}
+
+bool ProcessPool::prepare_sleep() {
+  MutexLock lock(mutex_);
+  asleep_ = !requested_;
+  return asleep_;
 }
 
 void ProcessPool::set_worker_pids(std::vector<int> pids) {

@@ -76,9 +76,11 @@ class ProcessPool final : public ExecutorCore,
   };
   const ProcessPoolOptions& options() const noexcept { return options_; }
   std::size_t max_workers() const noexcept { return max_workers_; }
-  /// Takes them. Where there are none the manager has to sleep, and wake_fd() becomes readable when
-  /// that has changed.
+  /// Takes them; false: there are none.
   bool take(Requests& requests);
+  bool has_requests() const noexcept { return requested_; }
+  /// From now on wake_fd() becomes readable when there are requests. False: there are some.
+  bool prepare_sleep();
   int wake_fd() const noexcept { return wake_.get(); }
   void set_worker_pids(std::vector<int> pids);
   /// From now on submit() throws BrokenProcessPool.
@@ -104,8 +106,9 @@ class ProcessPool final : public ExecutorCore,
   Stage stage_ PLAIT_TSA(guarded_by(mutex_)) = Stage::open;
   std::string broken_reason_ PLAIT_TSA(guarded_by(mutex_));
   Requests requests_ PLAIT_TSA(guarded_by(mutex_));
-  bool requested_ PLAIT_TSA(guarded_by(mutex_)) = false;  // there is something in requests_
-  bool asleep_ PLAIT_TSA(guarded_by(mutex_)) = false;     // the manager is, or is about to be
+  // There is something in requests_. Changed under mutex_; the manager reads it while it spins.
+  std::atomic<bool> requested_{false};
+  bool asleep_ PLAIT_TSA(guarded_by(mutex_)) = false;  // the manager is, or is about to be
   std::vector<int> pids_ PLAIT_TSA(guarded_by(mutex_));
   enum class Manager { none, runs, ended };
   Manager manager_ PLAIT_TSA(guarded_by(mutex_)) = Manager::none;

@@ -8,11 +8,11 @@
 namespace plait::detail {
 
 // A value that cannot be made is an error of this future only.
-void finish_task(Task& task, ByteSource& result) {
+void finish_task(Task& task, ByteSource* result) {
   FutureState& job = *task.job;
   Phase phase = Phase::finished;
   try {
-    task.call->decode(job, result);
+    if (result) task.call->decode(job, *result);
   } catch (...) {
     try {
       std::throw_with_nested(SerializationError(

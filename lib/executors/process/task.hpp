@@ -25,8 +25,9 @@ struct Task {
 
 using TaskPtr = std::unique_ptr<Task>;
 
-/// Ends the task's future with what a worker sent. Runs done-callbacks.
-void finish_task(Task& task, ByteSource& result);
+/// Ends the task's future with what a worker sent, or with the value that is there already where
+/// `result` is null. Runs done-callbacks.
+void finish_task(Task& task, ByteSource* result);
 /// As above, with an error.
 void fail_task(Task& task, std::exception_ptr error);
 

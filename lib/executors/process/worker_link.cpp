@@ -40,6 +40,8 @@ void WorkerLink::give(TaskPtr task) {
 TaskPtr WorkerLink::take_first() {
   TaskPtr task = std::move(tasks_.front());
   tasks_.pop_front();
+  if (bulk_ && bulk_->place) task->call->drop_room(*task->job);  // it was received in part
+  bulk_.reset();
   return task;
 }
 
@@ -58,26 +60,24 @@ void WorkerLink::results_came(std::size_t count) {
 
 void WorkerLink::queue(FrameKind kind, const Payload& content) {
   const FrameHeader header{.kind = kind, .size = content.size()};
-  std::string bytes;
-  bytes.reserve(sizeof header + std::min(content.size(), receive_size));
   // SAFETY: the header has no padding, and is read by the same program.
-  bytes.append(reinterpret_cast<const char*>(&header), sizeof header);
+  own_bytes().append(reinterpret_cast<const char*>(&header), sizeof header);
   content.for_each_piece([&](std::string_view piece) {
     if (piece.size() < receive_size) {
-      bytes += piece;
-      return;
+      own_bytes() += piece;
+    } else {
+      unsent_.emplace_back().borrowed = piece;
     }
-    queue(std::exchange(bytes, {}));
-    unsent_.push_back({{}, piece});
   });
-  queue(std::move(bytes));
 }
 
-void WorkerLink::queue(std::string bytes) {
-  if (bytes.empty()) return;
-  Piece& piece = unsent_.emplace_back();
-  piece.owned = std::move(bytes);
-  piece.bytes = piece.owned;
+// Small frames are sent together.
+std::string& WorkerLink::own_bytes() {
+  if (unsent_.empty() || !unsent_.back().borrowed.empty() ||
+      unsent_.back().owned.size() >= receive_size) {
+    unsent_.emplace_back();
+  }
+  return unsent_.back().owned;
 }
 
 void WorkerLink::flush() noexcept {
@@ -88,7 +88,8 @@ void WorkerLink::flush() noexcept {
     for (const Piece& piece : unsent_) {
       if (count == pieces.size()) break;
       // SAFETY: sendmsg() does not write to what it sends; its type cannot say so.
-      pieces[count++] = {const_cast<char*>(piece.bytes.data()), piece.bytes.size()};
+      const std::string_view rest = piece.rest();
+      pieces[count++] = {const_cast<char*>(rest.data()), rest.size()};
     }
     msghdr message{};
     message.msg_iov = pieces.data();
@@ -104,47 +105,104 @@ void WorkerLink::flush() noexcept {
 
 void WorkerLink::drop_sent(std::size_t size) {
   while (size > 0) {
-    std::string_view& bytes = unsent_.front().bytes;
-    const std::size_t taken = std::min(size, bytes.size());
-    bytes.remove_prefix(taken);
-    size -= taken;
-    if (bytes.empty()) unsent_.pop_front();
+    Piece& piece = unsent_.front();
+    const std::size_t rest = piece.rest().size();
+    if (size < rest) {
+      piece.sent += size;
+      return;
+    }
+    size -= rest;
+    unsent_.pop_front();
   }
 }
 
 // ---------------------------------------------------------------- receiving
 
-bool WorkerLink::receive(const std::function<void(FrameKind, std::string_view)>& handle) {
-  for (;;) {
-    make_room();
-    const std::size_t room = capacity_ - end_;
-    const ssize_t received =
-        ::recv(process_.socket.get(), buffer_.get() + end_, room, MSG_DONTWAIT);
+WorkerLink::Received WorkerLink::receive(
+    const std::function<void(FrameKind, std::string_view)>& handle) {
+  for (auto result = Received::nothing;; result = Received::something) {
+    const std::span<char> room = receive_room();
+    const ssize_t received = ::recv(process_.socket.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (received < 0 && errno == EINTR) continue;
-    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
-    if (received <= 0) return false;
-    end_ += static_cast<std::size_t>(received);
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return result;
+    if (received <= 0) return Received::end;
+    took(static_cast<std::size_t>(received));
     const std::size_t results = pop_frames(handle);
     if (results > 0) results_came(results);
-    if (static_cast<std::size_t>(received) < room) return true;
+    if (static_cast<std::size_t>(received) < room.size()) return Received::something;
   }
 }
 
+std::span<char> WorkerLink::receive_room() {
+  if (bulk_ && bulk_->place) return {bulk_->place, bulk_->left};
+  if (bulk_) return {buffer_.get(), std::min(capacity_, bulk_->left)};
+  make_room();
+  return {buffer_.get() + end_, capacity_ - end_};
+}
+
+void WorkerLink::took(std::size_t received) {
+  if (!bulk_) {
+    end_ += received;
+    return;
+  }
+  if (bulk_->place) bulk_->place += received;
+  bulk_->left -= received;
+}
+
+// How many of the frames end a task.
 std::size_t WorkerLink::pop_frames(const std::function<void(FrameKind, std::string_view)>& handle) {
   std::size_t results = 0;
   for (;;) {
+    if (bulk_ && bulk_->left > 0) return results;
+    if (std::exchange(bulk_, std::nullopt)) {
+      ++results;
+      handle(FrameKind::bulk, {});
+    }
     FrameHeader header{};
-    if (end_ - begin_ < sizeof header) break;
+    const std::size_t there = end_ - begin_;
+    if (there < sizeof header) break;
     std::memcpy(&header, buffer_.get() + begin_, sizeof header);
-    if (end_ - begin_ - sizeof header < header.size) break;
-    const std::string_view content(buffer_.get() + begin_ + sizeof header, header.size);
-    begin_ += sizeof header + header.size;
+    const bool bulk = is_bulk(header);
+    if (there - sizeof header < (bulk ? sizeof(std::uint64_t) : header.size)) break;
+    begin_ += sizeof header;
+    if (bulk) {
+      begin_bulk(header);
+      continue;
+    }
+    begin_ += header.size;
     if (header.kind != FrameKind::hello) ++results;
-    handle(header.kind, content);
+    handle(header.kind, {buffer_.get() + begin_ - header.size, header.size});
   }
   if (begin_ == end_) begin_ = end_ = 0;
   return results;
 }
+
+// ---------------------------------------------------------------- large results
+
+bool WorkerLink::is_bulk(const FrameHeader& header) const {
+  return header.kind == FrameKind::result && header.size >= bulk_size && !tasks_.empty() &&
+         tasks_.front()->call->make_room;
+}
+
+// The number of elements was received, and perhaps some of them.
+void WorkerLink::begin_bulk(const FrameHeader& header) {
+  std::uint64_t elements = 0;
+  std::memcpy(&elements, buffer_.get() + begin_, sizeof elements);
+  begin_ += sizeof elements;
+  bulk_ = {.place = nullptr, .left = header.size - sizeof elements};
+  try {
+    const Task& task = *tasks_.front();
+    bulk_->place = task.call->make_room(*task.job, elements);
+  } catch (...) {
+    bulk_error_ = std::current_exception();
+  }
+  const std::size_t there = std::min(end_ - begin_, bulk_->left);
+  if (bulk_->place) std::memcpy(bulk_->place, buffer_.get() + begin_, there);
+  begin_ += there;
+  took(there);
+}
+
+// ---------------------------------------------------------------- room for the rest
 
 // Room for the whole frame that has begun, and for something at all.
 void WorkerLink::make_room() {
@@ -152,7 +210,7 @@ void WorkerLink::make_room() {
   FrameHeader header{};
   if (end_ - begin_ >= sizeof header) {
     std::memcpy(&header, buffer_.get() + begin_, sizeof header);
-    needed = std::max(needed, sizeof header + header.size);
+    if (!is_bulk(header)) needed = std::max(needed, sizeof header + header.size);
   }
   const bool too_large = begin_ == end_ && capacity_ > 16 * receive_size;
   if (begin_ + needed <= capacity_ && end_ < capacity_ && !too_large) return;

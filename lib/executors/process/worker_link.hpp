@@ -5,11 +5,14 @@
 
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "executors/process/frames.hpp"
@@ -50,6 +53,8 @@ class WorkerLink {
   void give(TaskPtr task);
   /// The first task, which has ended or has to be given up.
   TaskPtr take_first();
+  /// Why there was no room for its large result, or null. Once.
+  std::exception_ptr take_bulk_error() noexcept { return std::exchange(bulk_error_, nullptr); }
   /// Counts results that came at once, for usual_time().
   void results_came(std::size_t count);
 
@@ -57,9 +62,9 @@ class WorkerLink {
   /// Sends as much as there is room for. Errors show as the end of what it says.
   void flush() noexcept;
   bool has_unsent() const noexcept { return !unsent_.empty(); }
-  /// Receives what is there, and calls handle(kind, content) for each whole frame. False: the end
-  /// of the stream.
-  bool receive(const std::function<void(FrameKind, std::string_view)>& handle);
+  enum class Received { nothing, something, end };
+  /// Receives what is there, and calls handle(kind, content) for each whole frame.
+  Received receive(const std::function<void(FrameKind, std::string_view)>& handle);
 
   // -- its death
   void kill(int signal) noexcept { signal_group(process_, signal); }
@@ -72,15 +77,24 @@ class WorkerLink {
   bool maybe_dead() const noexcept { return ended || hung_up; }
 
  private:
+  // Bytes of its own, or of a task, of which some were sent.
   struct Piece {
-    std::string owned;       // what the view shows, or empty
-    std::string_view bytes;  // not sent yet
+    std::string_view rest() const {
+      return (owned.empty() ? borrowed : std::string_view(owned)).substr(sent);
+    }
+    std::string owned;
+    std::string_view borrowed;
+    std::size_t sent = 0;
   };
 
   void queue(FrameKind kind, const Payload& content);
-  void queue(std::string bytes);
+  std::string& own_bytes();
   void drop_sent(std::size_t size);
   std::size_t pop_frames(const std::function<void(FrameKind, std::string_view)>& handle);
+  bool is_bulk(const FrameHeader& header) const;
+  void begin_bulk(const FrameHeader& header);
+  std::span<char> receive_room();
+  void took(std::size_t received);
   void make_room();
 
   WorkerProcess process_;
@@ -93,6 +107,13 @@ class WorkerLink {
   // Received and not handled yet: [begin_, end_). Not a std::string, which would be cleared first.
   std::unique_ptr<char[]> buffer_;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
+  // The first task's result while it is received into its place.
+  struct Bulk {
+    char* place;  // null: there was no room for it, and what comes is thrown away
+    std::size_t left;
+  };
+  std::optional<Bulk> bulk_;
+  std::exception_ptr bulk_error_;
 };
 
 }  // namespace plait::detail

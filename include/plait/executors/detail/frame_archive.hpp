@@ -137,9 +137,6 @@ inline constexpr bool is_bulk<std::vector<T, Allocator>> =
 template <class Char, class Traits, class Allocator>
 inline constexpr bool is_bulk<std::basic_string<Char, Traits, Allocator>> = true;
 
-/// From this size on it pays to send bytes from where they lie.
-inline constexpr std::size_t bulk_size = 64 * 1024;
-
 /// Writes one whole argument or result, which lives until it was sent.
 template <class T>
 void write_value(FrameWriter& out, const T& value) {

@@ -9,6 +9,10 @@
 
 namespace plait::detail {
 
+/// From this size on it pays to send bytes from where they lie, and to receive them into their
+/// place.
+inline constexpr std::size_t bulk_size = 64UL * 1024;
+
 /// Bytes to be sent: most of them copied, large ones only referred to.
 class Payload {
  public:

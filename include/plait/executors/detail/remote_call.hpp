@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <tuple>
@@ -175,7 +176,22 @@ struct PortableCall {
     return address;
   }
 
-  static constexpr RemoteCall remote_call{address, encode, decode};
+  static constexpr RemoteCall make_remote_call() {
+    RemoteCall call{address, encode, decode};
+    if constexpr (is_bulk<T>) {
+      call.make_room = [](FutureState& state, std::uint64_t elements) {
+        auto& typed = static_cast<ValueState<T>&>(state);
+        typed.emplace_with([&] { return T(elements, typename T::value_type()); });
+        // SAFETY: the bytes of arithmetic elements, as write_value() has sent them.
+        return reinterpret_cast<char*>(typed.value().data());
+      };
+      call.drop_room = [](FutureState& state) {
+        std::destroy_at(std::addressof(static_cast<ValueState<T>&>(state).value()));
+      };
+    }
+    return call;
+  }
+  static constexpr RemoteCall remote_call = make_remote_call();
 };
 
 }  // namespace plait::detail

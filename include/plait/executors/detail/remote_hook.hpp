@@ -1,6 +1,8 @@
 // How a job says whether, and how, its call can travel to another process.
 #pragma once
 
+#include <cstdint>
+
 namespace plait::detail {
 
 class ByteSource;
@@ -30,6 +32,11 @@ struct RemoteCall {
   void (*encode)(const void* bound, Payload& payload);
   /// Makes the value of the call's state from what the worker sent.
   void (*decode)(FutureState& state, ByteSource& source);
+  /// Where the value is nothing but bytes: makes it with so many elements and says where they lie,
+  /// so that they can be received there. Null: it is not. See write_value().
+  char* (*make_room)(FutureState& state, std::uint64_t elements) = nullptr;
+  /// Takes that back.
+  void (*drop_room)(FutureState& state) = nullptr;
 };
 
 /// How the call fn(args...) of a job whose result is T travels; null: not at all. Specialised where
