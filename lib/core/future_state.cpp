@@ -90,8 +90,8 @@ bool FutureState::request_stop() noexcept {
   const bool heard = stop();
   if (!owner_) return heard;
   MutexLock lock(owners_mutex());
-  if (snapshot().phase() == Phase::running) owner_->interrupt(*this);
-  return heard;
+  if (snapshot().phase() != Phase::running) return heard;
+  return owner_->interrupt(*this) && heard;
 }
 
 bool FutureState::mark_stop_requested() noexcept {

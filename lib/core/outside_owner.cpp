@@ -11,7 +11,7 @@ class OutsideOwner final : public JobOwner {
   bool help(FutureState&) override { return false; }
   void check_wait(const FutureState&) const override {}
   void job_cancelled(FutureState&) noexcept override {}
-  void interrupt(FutureState&) noexcept override {}
+  bool interrupt(FutureState&) noexcept override { return true; }
   void interruption_over() noexcept override {}
   std::size_t worker_limit() const noexcept override {
     return std::numeric_limits<std::size_t>::max();

@@ -39,7 +39,7 @@ class InlineCore final : public detail::ExecutorCore,
   bool help(detail::FutureState&) override { return false; }
   void check_wait(const detail::FutureState&) const override {}
   void job_cancelled(detail::FutureState&) noexcept override {}
-  void interrupt(detail::FutureState&) noexcept override {}
+  bool interrupt(detail::FutureState&) noexcept override { return true; }
   void interruption_over() noexcept override {}
   std::size_t worker_limit() const noexcept override {
     return std::numeric_limits<std::size_t>::max();

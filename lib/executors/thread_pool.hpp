@@ -46,7 +46,7 @@ class ThreadPool final : public ExecutorCore,
   bool help(FutureState& job) override;
   void check_wait(const FutureState& job) const override;
   void job_cancelled(FutureState& job) noexcept override;
-  void interrupt(FutureState& job) noexcept override;
+  bool interrupt(FutureState& job) noexcept override;
   void interruption_over() noexcept override;
   std::size_t worker_limit() const noexcept override { return max_workers_; }
 

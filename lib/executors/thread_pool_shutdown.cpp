@@ -149,8 +149,9 @@ void ThreadPool::exit_called_in_job() {
 
 // ---------------------------------------------------------------- stop requests
 
-void ThreadPool::interrupt(FutureState& job) noexcept {
+bool ThreadPool::interrupt(FutureState& job) noexcept {
   for (Worker* const worker : workers_.view()) worker->interrupt_if_running(job);
+  return true;
 }
 
 bool take_back_interruption() noexcept {

@@ -75,7 +75,7 @@ void emit_verdict(const HashedFile& file, Failures& failures, Session& session) 
   std::string line = is_escaped ? '\\' + escaped(path) : path;
   if (!file.problem.empty()) {
     ++failures.unreadable;
-    session.console.say(quoted(path) + ": " + file.problem);
+    session.console.say(shell_quoted(path) + ": " + file.problem);
     line += ": FAILED open or read";
   } else if (file.checksum != file.entry.expected) {
     ++failures.mismatched;
@@ -115,7 +115,7 @@ int report_check(const List& list, const Failures& failures, Console& console) {
 }
 
 int fail(Console& console, const List& list, std::string_view problem) {
-  console.say(quoted(list.name()) + ": " + std::string(problem));
+  console.say(shell_quoted(list.name()) + ": " + std::string(problem));
   return 1;
 }
 
@@ -130,7 +130,7 @@ int check_list(const Options& options, Session& session) {
         [&](const std::stop_token& stop, Work& total) { count_listed(options, stop, total); });
   }
   Failures failures;
-  OrderedHashing hashing(options.jobs, FileHasher(type, Names::of_list, session.done), session);
+  OrderedHashing hashing(options, FileHasher(type, Names::of_list, session.done), session);
   const bool completed =
       hashing.run([&] { return list.next(); },
                   [&](const HashedFile& file) { emit_verdict(file, failures, session); });

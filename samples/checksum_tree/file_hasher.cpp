@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <plait/futures.hpp>
 #include <system_error>
 #include <utility>
@@ -23,13 +24,17 @@ constexpr const char* not_a_file = "Not a regular file";
 
 // What a worker keeps from file to file, so that a small file costs no allocation.
 struct Workplace {
+  std::optional<DigestType> type{};
   Digest digest{};
   std::unique_ptr<std::array<std::byte, block_size>> block =
       std::make_unique<std::array<std::byte, block_size>>();
 };
 
-Workplace& workplace() {
+// With a digest of `algorithm` that was started.
+Workplace& workplace(const Algorithm& algorithm) {
   thread_local Workplace mine;
+  if (!mine.type || &mine.type->algorithm() != &algorithm) mine.type.emplace(algorithm);
+  mine.digest.start(*mine.type);
   return mine;
 }
 
@@ -49,26 +54,29 @@ void prepare(int fd) {
 
 }  // namespace
 
-FileHasher::FileHasher(DigestType type, Names names, Work& done)
-    : type_(std::move(type)), names_(names), done_(&done) {}
+FileHasher::FileHasher(const DigestType& type, Names names, Work& done)
+    : algorithm_(static_cast<std::size_t>(&type.algorithm() - algorithms().data())),
+      is_of_list_(names == Names::of_list),
+      done_(&done) {}
 
 HashedFile FileHasher::operator()(const std::stop_token& stop, Entry entry) const {
   HashedFile result{std::move(entry)};
   try {
     const Descriptor file = open_file(result.entry.path);
-    result.checksum = hash(file.get(), stop);
+    hash(file.get(), stop, result);
   } catch (const std::system_error& error) {
     result.problem = error.code().message();
   } catch (const std::runtime_error& error) {
     result.problem = error.what();
   }
-  ++done_->files;
+  result.counted = done_ != nullptr;
+  if (done_) ++done_->files;
   return result;
 }
 
 Descriptor FileHasher::open_file(const std::string& path) const {
-  if (names_ == Names::of_list && path == "-") return Descriptor(::dup(STDIN_FILENO));
-  const int links = names_ == Names::of_tree ? O_NOFOLLOW : 0;
+  if (is_of_list_ && path == "-") return Descriptor(::dup(STDIN_FILENO));
+  const int links = is_of_list_ ? 0 : O_NOFOLLOW;
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | links));
   // A link where the walk saw a file: it was replaced meanwhile.
   if (file.get() < 0 && errno == ELOOP && links != 0) throw std::runtime_error(not_a_file);
@@ -77,19 +85,20 @@ Descriptor FileHasher::open_file(const std::string& path) const {
   return file;
 }
 
-std::string FileHasher::hash(int fd, const std::stop_token& stop) const {
-  Workplace& mine = workplace();
-  mine.digest.start(type_);
+void FileHasher::hash(int fd, const std::stop_token& stop, HashedFile& result) const {
+  Workplace& mine = workplace(algorithms()[algorithm_]);
   while (true) {
     if (stop.stop_requested()) throw plait::CancelledError();
     const ssize_t count = ::read(fd, mine.block->data(), mine.block->size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(errno);
-    if (count == 0) return mine.digest.finish();
+    if (count == 0) break;
     const auto bytes = std::span(*mine.block).first(static_cast<std::size_t>(count));
     mine.digest.update(bytes);
-    done_->bytes += bytes.size();
+    result.bytes += bytes.size();
+    if (done_) done_->bytes += bytes.size();
   }
+  result.checksum = mine.digest.finish();
 }
 
 }  // namespace checksum_tree

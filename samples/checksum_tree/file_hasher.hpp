@@ -1,10 +1,12 @@
-// The job that the thread pool runs once a file: open it, read it to its end, give its checksum.
+// The job that a pool runs once a file: open it, read it to its end, give its checksum.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "descriptor.hpp"
 #include "digest.hpp"
@@ -22,9 +24,12 @@ struct HashedFile {
   Entry entry;
   std::string checksum{};  ///< hexadecimal; empty where there is a problem
   std::string problem{};   ///< why the file could not be read
+  std::uint64_t bytes = 0;
+  bool counted = false;  ///< whether the hasher's counter has it
 };
 
-/// What was done so far, or is there to do. Written by the workers, read by the progress bar.
+/// What was done so far, or is there to do. Written by the threads that work, read by the progress
+/// bar.
 struct Work {
   std::atomic<std::uint64_t> files{0};
   std::atomic<std::uint64_t> bytes{0};
@@ -39,8 +44,10 @@ enum class Names {
 /// Hashes files; one object serves all workers at once.
 class FileHasher {
  public:
-  /// `done` counts what is read, and must outlive the jobs.
-  FileHasher(DigestType type, Names names, Work& done);
+  /// `done` counts what is read in this process, and must outlive the jobs.
+  FileHasher(const DigestType& type, Names names, Work& done);
+  /// For serialize().
+  FileHasher() = default;
 
   /// Hashes `entry`'s file. An unreadable file is a result with a `problem`.
   ///
@@ -48,13 +55,26 @@ class FileHasher {
   /// a request takes effect within a fraction of a millisecond however large the file is.
   HashedFile operator()(const std::stop_token& stop, Entry entry) const;
 
+  /// How it travels to another process: the counter stays here.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(algorithm_, is_of_list_);
+  }
+
  private:
-  std::string hash(int fd, const std::stop_token& stop) const;
+  void hash(int fd, const std::stop_token& stop, HashedFile& result) const;
   Descriptor open_file(const std::string& path) const;
 
-  DigestType type_;
-  Names names_;
-  Work* done_;
+  std::size_t algorithm_ = 0;  // which of algorithms(): a handle of OpenSSL's could not travel
+  bool is_of_list_ = false;    // else of a tree
+  Work* done_ = nullptr;
 };
+
+//! [job]
+/// What is submitted: remote<&hash_file> runs in threads and in processes alike.
+inline HashedFile hash_file(const std::stop_token& stop, const FileHasher& hasher, Entry entry) {
+  return hasher(stop, std::move(entry));
+}
+//! [job]
 
 }  // namespace checksum_tree

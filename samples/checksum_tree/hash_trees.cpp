@@ -38,7 +38,7 @@ int hash_trees(const Options& options, Session& session) {
   std::uint64_t problems = 0;
   const ReportProblem report = [&](std::string_view path, std::string_view problem) {
     ++problems;
-    session.console.say(quoted(path) + ": " + std::string(problem));
+    session.console.say(shell_quoted(path) + ": " + std::string(problem));
   };
   session.console.count_in_background([&](const std::stop_token& enough, Work& total) {
     count_files(options.paths, enough, total);
@@ -55,7 +55,7 @@ int hash_trees(const Options& options, Session& session) {
     session.output.add_line(list_line(file));
   };
   const FileHasher hasher(DigestType(*options.algorithm), Names::of_tree, session.done);
-  OrderedHashing hashing(options.jobs, hasher, session);
+  OrderedHashing hashing(options, hasher, session);
   if (!hashing.run(next, emit)) return session.interrupt.exit_status();
   if (problems == 0) return 0;
   session.console.say("WARNING: " + counted(problems, "path", "paths") + " could not be read");

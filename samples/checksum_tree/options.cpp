@@ -12,11 +12,10 @@ namespace {
 
 constexpr std::size_t most_jobs = 1024;
 
-constexpr option long_options[] = {{"jobs", required_argument, nullptr, 'j'},
-                                   {"algorithm", required_argument, nullptr, 'a'},
-                                   {"check", required_argument, nullptr, 'c'},
-                                   {"help", no_argument, nullptr, 'h'},
-                                   {nullptr, 0, nullptr, 0}};
+constexpr option long_options[] = {
+    {"jobs", required_argument, nullptr, 'j'}, {"algorithm", required_argument, nullptr, 'a'},
+    {"processes", no_argument, nullptr, 'p'},  {"check", required_argument, nullptr, 'c'},
+    {"help", no_argument, nullptr, 'h'},       {nullptr, 0, nullptr, 0}};
 
 std::string algorithm_names() {
   std::string names;
@@ -33,14 +32,14 @@ std::size_t parse_jobs(std::string_view text) {
   const auto [parsed_to, error] = std::from_chars(text.data(), end, jobs);
   if (error != std::errc() || parsed_to != end || jobs < 1 || jobs > most_jobs) {
     throw UsageError("-j takes a number from 1 to " + std::to_string(most_jobs) + ", not " +
-                     quoted(text));
+                     shell_quoted(text));
   }
   return jobs;
 }
 
 const Algorithm* parse_algorithm(std::string_view text) {
   if (const Algorithm* found = find_algorithm(text)) return found;
-  throw UsageError("unknown algorithm " + quoted(text) + "; there are " + algorithm_names());
+  throw UsageError("unknown algorithm " + shell_quoted(text) + "; there are " + algorithm_names());
 }
 
 void apply(Options& options, int letter) {
@@ -50,6 +49,9 @@ void apply(Options& options, int letter) {
       break;
     case 'a':
       options.algorithm = parse_algorithm(optarg);
+      break;
+    case 'p':
+      options.processes = true;
       break;
     case 'c':
       options.list = optarg;
@@ -65,7 +67,7 @@ void apply(Options& options, int letter) {
 void require_sense(const Options& options) {
   if (options.list && !options.paths.empty()) {
     throw UsageError("--check takes its paths from the list; leave out " +
-                     quoted(options.paths.front()));
+                     shell_quoted(options.paths.front()));
   }
   if (!options.list && options.paths.empty()) throw UsageError("name a file or directory to hash");
   for (const std::string& path : options.paths) {
@@ -78,7 +80,7 @@ void require_sense(const Options& options) {
 
 Options parse_options(int argc, char** argv) {
   Options options;
-  for (int letter; (letter = ::getopt_long(argc, argv, "j:a:c:h", long_options, nullptr)) != -1;) {
+  for (int letter; (letter = ::getopt_long(argc, argv, "j:a:pc:h", long_options, nullptr)) != -1;) {
     apply(options, letter);
     if (options.wants_help) return options;
   }
@@ -88,14 +90,15 @@ Options parse_options(int argc, char** argv) {
 }
 
 std::string help_text() {
-  return R"(Usage: checksum_tree [-j N] [-a ALGORITHM] PATH...
-       checksum_tree [-j N] [-a ALGORITHM] --check FILE
+  return R"(Usage: checksum_tree [-j N] [-p] [-a ALGORITHM] PATH...
+       checksum_tree [-j N] [-p] [-a ALGORITHM] --check FILE
 
 Prints the checksum of every regular file below each PATH, in the format of sha256sum and in the
 byte order of the whole paths (LC_ALL=C sort). Hashes many files at once. Symbolic links are not
 followed, as with `find PATH -type f`; PATH/ with a slash enters a directory that a link leads to.
 
   -j, --jobs N          hash N files at once, 1 to 1024; default: a few more than there are CPUs
+  -p, --processes       hash in processes of their own instead of threads
   -a, --algorithm NAME  )" +
          algorithm_names() + R"(
   -c, --check FILE      verify the files of a list instead, as `sha256sum -c FILE` does; FILE -

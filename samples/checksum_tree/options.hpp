@@ -15,7 +15,8 @@ namespace checksum_tree {
 /// What the user asked for.
 struct Options {
   bool wants_help = false;
-  std::size_t jobs = 0;  ///< 0: the thread pool's default
+  std::size_t jobs = 0;    ///< 0: the pool's default
+  bool processes = false;  ///< whether the jobs run in processes instead of threads
   const Algorithm* algorithm = find_algorithm("sha256");
   std::optional<std::string> list{};  ///< the list to verify, "-" for standard input
   std::vector<std::string> paths{};

@@ -16,15 +16,18 @@ constexpr std::chrono::milliseconds tick_interval{50};
 
 }  // namespace
 
-OrderedHashing::OrderedHashing(std::size_t workers, FileHasher hasher, Session& session)
-    : hasher_(std::move(hasher)),
-      session_(session),
-      pool_({.max_workers = workers, .thread_name_prefix = "checksum"}) {}
+OrderedHashing::OrderedHashing(const Options& options, FileHasher hasher, Session& session)
+    : hasher_(hasher), session_(session), workers_(options.jobs, options.processes) {}
 
 OrderedHashing::~OrderedHashing() {
   // cancel() would let a worker finish the gigabytes it is in the middle of; request_stop() also
   // reaches its stop_token.
   for (const auto& file : window_) file.request_stop();
+  if (!window_.empty()) workers_.kill_processes();
+  for (const auto& file : window_) {
+    file.wait();
+    if (!file.cancelled()) static_cast<void>(file.exception());  // that its worker was killed
+  }
 }
 
 bool OrderedHashing::run(const Next& next, const Emit& emit) {
@@ -45,10 +48,10 @@ bool OrderedHashing::fill(const Next& next) {
   while (window_.size() < window_size && !is_interrupted()) {
     std::optional<Entry> entry = next();
     if (!entry) return false;
-    const auto job = [this](const std::stop_token& stop, Entry file) {
-      return hasher_(stop, std::move(file));
-    };
-    window_.push_back(pool_.submit(job, std::move(*entry)));
+    //! [submit]
+    plait::Executor& place = workers_.place_for(*entry);  // of threads or of processes
+    window_.push_back(place.submit(plait::remote<&hash_file>, hasher_, std::move(*entry)));
+    //! [submit]
     session_.console.tick();
   }
   return true;
@@ -58,6 +61,10 @@ void OrderedHashing::emit_finished(const Emit& emit) {
   while (!window_.empty() && window_.front().done()) {
     HashedFile file = window_.front().take();
     window_.pop_front();
+    if (!file.counted) {
+      session_.done.bytes += file.bytes;
+      ++session_.done.files;
+    }
     emit(std::move(file));
   }
 }

@@ -1,14 +1,15 @@
-// The heart of the program: many files at once on a thread pool, their results in order.
+// The heart of the program: many files at once on a pool, their results in order.
 #pragma once
 
-#include <cstddef>
 #include <deque>
 #include <functional>
 #include <optional>
 #include <plait/futures.hpp>
 
 #include "file_hasher.hpp"
+#include "options.hpp"
 #include "session.hpp"
+#include "workers.hpp"
 
 namespace checksum_tree {
 
@@ -24,8 +25,8 @@ class OrderedHashing {
   /// Takes one result.
   using Emit = std::function<void(HashedFile)>;
 
-  /// `workers` as for plait::ThreadPoolExecutor; 0 is its default.
-  OrderedHashing(std::size_t workers, FileHasher hasher, Session& session);
+  /// The options say where the files are hashed, and how many at a time.
+  OrderedHashing(const Options& options, FileHasher hasher, Session& session);
   /// Drops what has not started, stops what runs, and waits for that.
   ~OrderedHashing();
   OrderedHashing(const OrderedHashing&) = delete;
@@ -45,7 +46,7 @@ class OrderedHashing {
   FileHasher hasher_;
   Session& session_;
   std::deque<plait::Future<HashedFile>> window_{};
-  plait::ThreadPoolExecutor pool_;  // last, so that its threads end before what their jobs use
+  Workers workers_;  // last, so that its threads end before what their jobs use
 };
 
 }  // namespace checksum_tree

@@ -102,7 +102,7 @@ std::optional<std::string> unescaped(std::string_view text) {
   return name;
 }
 
-std::string quoted(std::string_view name) {
+std::string shell_quoted(std::string_view name) {
   if (!name.empty() && is_plain(name)) return std::string(name);
   std::string text = "'";
   bool in_escape = false;  // inside $'...', the only place where a shell reads \n and octal numbers

@@ -18,7 +18,7 @@ std::string escaped(std::string_view name);
 std::optional<std::string> unescaped(std::string_view text);
 
 /// `name` for a message: as it is where it is harmless, else quoted so that a shell reads it back.
-std::string quoted(std::string_view name);
+std::string shell_quoted(std::string_view name);
 
 /// `count` and the noun that fits it: "1 file", "2 files".
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many);

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <concepts>
+#include <functional>
 #include <utility>
 
-#include <plait/executors/detail/remote_call.hpp>
+#include <plait/executors/detail/remote_chunk.hpp>
 
 namespace plait {
 
@@ -27,6 +28,8 @@ template <auto Fn>
 inline constexpr RemoteFunction<Fn> remote{};
 
 namespace detail {
+template <auto Fn>
+inline constexpr bool is_portable<RemoteFunction<Fn>> = true;
 template <class T, auto Fn, class... Args>
 inline constexpr const RemoteCall* remote_call_of<T, RemoteFunction<Fn>, Args...> =
     &PortableCall<T, RemoteFunction<Fn>, Args...>::remote_call;

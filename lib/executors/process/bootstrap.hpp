@@ -8,6 +8,6 @@ bool bootstrapped() noexcept;
 /// 0: not a worker; else by how many pools it is nested.
 int worker_depth() noexcept;
 /// Serves its pool until that ends. Never returns.
-[[noreturn]] void run_worker();
+[[noreturn]] void run_worker() noexcept;
 
 }  // namespace plait::detail

@@ -15,9 +15,18 @@ void ByteSource::read_more(void*, std::size_t) {
 }
 
 void check_size(std::size_t size, const ByteSource& source) {
-  if (size <= source.remaining()) return;
+  if (size > source.remaining()) throw_wrong_length();
+}
+
+void throw_wrong_length() {
   throw SerializationError(
-      "a length is greater than all that came: do save() and load() of a type agree?");
+      "a length does not fit what came: do save() and load() of a type agree?");
+}
+
+void check_all_read(const ByteSource& source) {
+  if (source.remaining() == 0) return;
+  throw SerializationError(
+      "more bytes came than the types have read: do save() and load() of a type agree?");
 }
 
 void WorkerInitializer::take(const std::function<void()>& fn) {

@@ -17,9 +17,6 @@ namespace {
 // So many deaths one after the other, and nothing else, are no accident.
 constexpr std::size_t least_deaths = 5;
 
-// How long a process may live whose stream has ended.
-constexpr Duration last_breath = std::chrono::milliseconds(100);
-
 std::string describe_end(const ProcessEnd& end) {
   if (!end.known)
     return "ended, how is not known (SIGCHLD is ignored, or others wait for children)";
@@ -68,9 +65,14 @@ void ProcessManager::handle(WorkerLink& worker, FrameKind kind, std::string_view
     return break_down(
         "a worker's initializer failed, the pool is broken: " + describe_exception(error), error);
   }
-  if (worker.tasks().empty()) return worker.kill(SIGKILL);  // it does not know what it says
+  // It answers what it was not asked, or has not heard to the end: it does not know what it says.
+  const std::size_t asked = worker.tasks().size();
+  if (asked == 0 || (asked == 1 && worker.has_unsent())) return worker.kill(SIGKILL);
   const TaskPtr task = worker.take_first();
   deaths_in_a_row_ = 0;
+  if (worker.phase() == WorkerLink::Phase::retiring && worker.tasks().empty()) {
+    worker.kill_at = Clock::now() + grace;
+  }
   if (const auto error = worker.take_bulk_error()) {
     fail_task(*task, error);
   } else if (kind == FrameKind::error) {
@@ -101,21 +103,22 @@ void ProcessManager::bury_dead() {
 void ProcessManager::bury(std::unique_ptr<WorkerLink> worker, const ProcessEnd& end) {
   using Stage = ProcessPool::Stage;
   if (stage_ == Stage::killed || stage_ == Stage::broken) {
-    const std::string reason = stage_ == Stage::broken
-                                   ? broken_reason_
-                                   : "the pool's workers were ended by terminate_workers() or "
-                                     "kill_workers()";
+    const std::string reason = stage_ == Stage::broken ? broken_reason_ : ended_by_force;
     while (!worker->tasks().empty()) fail_task(*worker->take_first(), broken(reason, nullptr));
     return;
   }
   if (worker->phase() == WorkerLink::Phase::starting) return died_at_start(*worker, end);
-  if (worker->tasks().empty()) return;
+  if (worker->tasks().empty()) return idle_died(*worker, end);
   TaskPtr lost = worker->take_first();
   std::vector<TaskPtr> others;
   while (!worker->tasks().empty()) others.push_back(worker->take_first());
   while (!others.empty()) {
     queue_.put_back(std::move(others.back()));
     others.pop_back();
+  }
+  // Its own result came while the signal was on its way, which so met the next one.
+  if (worker->killed_for && worker->killed_for != lost->job.get()) {
+    return queue_.put_back(std::move(lost));
   }
   lose(std::move(lost), *worker, end);
 }
@@ -124,12 +127,12 @@ void ProcessManager::lose(TaskPtr task, const WorkerLink& worker, const ProcessE
   const std::string text = "the worker process " + std::to_string(worker.process().pid) +
                            ", which ran " + task->job->describe() + ", " + describe_end(end);
   const bool meant = worker.killed_for_timeout || task->doomed;
-  if (!meant) ++deaths_in_a_row_;
+  if (!meant && task->retries == 0) ++deaths_in_a_row_;
   if (!meant && pool_.options().on_worker_death == OnWorkerDeath::break_pool) {
     queue_.put_back(std::move(task));
     return break_down(text, worker_died(text, worker, end));
   }
-  if (deaths_in_a_row_ >= std::max(least_deaths, 3 * pool_.max_workers())) {
+  if (deaths_in_a_row_ >= most_deaths()) {
     queue_.put_back(std::move(task));
     return break_down(std::to_string(deaths_in_a_row_) +
                           " workers died one after the other without a result in between; the "
@@ -150,10 +153,26 @@ void ProcessManager::lose(TaskPtr task, const WorkerLink& worker, const ProcessE
   fail_task(*task, worker_died(text, worker, end));
 }
 
+// Nothing was lost, but Python's pools break with it.
+void ProcessManager::idle_died(const WorkerLink& worker, const ProcessEnd& end) {
+  if (worker.phase() == WorkerLink::Phase::retiring) return;
+  if (pool_.options().on_worker_death == OnWorkerDeath::fail_task) return;
+  const std::string text = "the worker process " + std::to_string(worker.process().pid) +
+                           ", which had nothing to do, " + describe_end(end);
+  break_down(text, worker_died(text, worker, end));
+}
+
+// It may have met something that passes, as a shortage of memory.
 void ProcessManager::died_at_start(const WorkerLink& worker, const ProcessEnd& end) {
+  const bool fatal = pool_.options().on_worker_death == OnWorkerDeath::break_pool;
+  if (++deaths_in_a_row_ < most_deaths() && !fatal) return;
   const std::string text = "a worker process, " + std::to_string(worker.process().pid) + ", " +
                            describe_end(end) + " before it was ready, so the pool is broken";
   break_down(text, worker_died(text, worker, end));
+}
+
+std::size_t ProcessManager::most_deaths() const {
+  return std::max(least_deaths, 3 * pool_.max_workers());
 }
 
 // ---------------------------------------------------------------- the end of the pool

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include <plait/executors/broken_executor.hpp>
+#include <plait/executors/worker_errors.hpp>
 
 namespace plait::detail {
 namespace {
@@ -18,10 +19,12 @@ namespace {
 constexpr Duration short_task = std::chrono::microseconds(200);
 
 // How many short tasks a worker may have at most.
-constexpr std::size_t longest_window = 64;
+constexpr std::size_t longest_window = 16;
 
-// How long a worker that was asked to end may take.
-constexpr Duration grace = std::chrono::seconds(10);
+// No overflow: the longest duration means never.
+Clock::time_point after(Clock::time_point time, Duration duration) {
+  return duration < Clock::time_point::max() - time ? time + duration : Clock::time_point::max();
+}
 
 constexpr Duration retry_spawn_after = std::chrono::milliseconds(100);
 
@@ -55,6 +58,7 @@ void ProcessManager::take_requests() {
     for (const JobRef& job : requests.kills) kill_task(*job);
     if (stage_ != ProcessPool::Stage::broken) stage_ = requests.stage;
     if (requests.cancel || stage_ == ProcessPool::Stage::killed) cancel_queued();
+    if (stage_ == ProcessPool::Stage::killed) fail_queued(ended_by_force, nullptr);
     if (stage_ == ProcessPool::Stage::killed && requests.signal != 0) end_all(requests.signal);
     requests.tasks.clear();
     requests.kills.clear();
@@ -75,29 +79,37 @@ void ProcessManager::kill_task(FutureState& job) {
   for (const auto& worker : workers_) {
     for (const TaskPtr& task : worker->tasks()) task->doomed |= task->job.get() == &job;
   }
+  if (TaskPtr task = queue_.take(job)) {  // it waits to be repeated
+    fail_task(*task, std::make_exception_ptr(WorkerDied(
+                         job.describe() + " was ended by kill_task() before it ran again", 0,
+                         SIGKILL, 0)));
+  }
 }
 
 // ---------------------------------------------------------------- giving tasks
 
 void ProcessManager::dispatch() {
   if (stage_ == ProcessPool::Stage::broken || stage_ == ProcessPool::Stage::killed) return;
-  while (queue_.next()) {
-    WorkerLink* const worker = choose_worker();
+  while (const Task* const next = queue_.next()) {
+    WorkerLink* const worker = choose_worker(*next);
     if (!worker) break;
-    if (TaskPtr task = queue_.pop(); task->started() || task->job->start()) {
-      give(*worker, std::move(task));
-    }
+    TaskPtr task = queue_.pop();  // null: it was cancelled just now
+    if (!task || (!task->started() && !task->job->start())) continue;
+    give(*worker, std::move(task));
   }
   spawn_workers();
   for (const auto& worker : workers_) worker->flush();
 }
 
 // Null: all have enough to do.
-WorkerLink* ProcessManager::choose_worker() {
+WorkerLink* ProcessManager::choose_worker(const Task& task) {
+  // A task with a timeout is alone with its worker, which may be killed.
+  const bool may_send_ahead = workers_.size() == pool_.max_workers() && !task.timeout;
   WorkerLink* best = nullptr;
   for (const auto& worker : workers_) {
+    if (worker->maybe_dead()) continue;
     if (worker->idle()) return worker.get();
-    if (worker->phase() != WorkerLink::Phase::ready) continue;
+    if (worker->phase() != WorkerLink::Phase::ready || !may_send_ahead) continue;
     if (worker->tasks().size() >= window(*worker)) continue;
     if (!best || worker->tasks().size() < best->tasks().size()) best = worker.get();
   }
@@ -107,6 +119,7 @@ WorkerLink* ProcessManager::choose_worker() {
 // How many tasks it may have.
 std::size_t ProcessManager::window(const WorkerLink& worker) const {
   if (worker.usual_time() >= short_task) return 1;
+  if (!worker.tasks().empty() && worker.tasks().front()->timeout) return 1;
   const auto usual = std::max<Duration>(worker.usual_time(), std::chrono::microseconds(1));
   return std::min(longest_window, static_cast<std::size_t>(short_task / usual));
 }
@@ -168,15 +181,20 @@ void ProcessManager::kill_overdue() {
     const auto overdue = [&] {
       if (worker->tasks().empty()) return false;
       const Task& running = *worker->tasks().front();
-      return running.timeout && Clock::now() >= worker->since() + *running.timeout;
+      return running.timeout && Clock::now() - worker->since() >= *running.timeout;
     };
-    if (overdue()) receive(*worker);
+    const auto doomed = [&] { return !worker->tasks().empty() && worker->tasks().front()->doomed; };
+    if (overdue() || doomed()) receive(*worker);
     worker->killed_for_timeout = worker->killed_for_timeout || overdue();
-    const bool doomed = !worker->tasks().empty() && worker->tasks().front()->doomed;
     const bool late = worker->kill_at && Clock::now() >= *worker->kill_at;
-    if (!worker->killed_for_timeout && !doomed && !late) continue;
+    if (!worker->killed_for_timeout && !doomed() && !late) continue;
+    if (!worker->killed_for && !late && !worker->tasks().empty()) {
+      worker->killed_for = worker->tasks().front()->job.get();
+    }
     worker->kill(SIGKILL);
     worker->kill_at.reset();
+    // Without a pidfd nothing tells when it has ended: looked for again and again.
+    if (worker->hung_up && !worker->process().pidfd) worker->kill_at = Clock::now() + last_breath;
   }
 }
 
@@ -190,9 +208,11 @@ std::optional<Clock::time_point> ProcessManager::next_deadline() const {
   const auto limit = pool_.options().idle_timeout;
   for (const auto& worker : workers_) {
     if (worker->kill_at) consider(*worker->kill_at);
-    if (limit && worker->idle()) consider(worker->since() + *limit);
+    if (limit && worker->idle()) consider(after(worker->since(), *limit));
     if (worker->tasks().empty() || worker->killed_for_timeout) continue;
-    if (const auto timeout = worker->tasks().front()->timeout) consider(worker->since() + *timeout);
+    if (const auto timeout = worker->tasks().front()->timeout) {
+      consider(after(worker->since(), *timeout));
+    }
   }
   return first;
 }

@@ -15,6 +15,13 @@
 
 namespace plait::detail {
 
+/// How long a worker that was asked to end may take.
+inline constexpr Duration grace = std::chrono::seconds(10);
+/// How long a process may live whose stream has ended.
+inline constexpr Duration last_breath = std::chrono::milliseconds(100);
+inline constexpr char ended_by_force[] =
+    "the pool's workers were ended by terminate_workers() or kill_workers()";
+
 /// Runs in a thread of its own, which alone uses it. Sleeps in poll() for sockets, deaths, requests
 /// and times; nothing that it does blocks, but what done-callbacks do.
 class ProcessManager {
@@ -34,7 +41,7 @@ class ProcessManager {
   void cancel_queued();
   void kill_task(FutureState& job);
   void dispatch();
-  WorkerLink* choose_worker();
+  WorkerLink* choose_worker(const Task& task);
   std::size_t window(const WorkerLink& worker) const;
   void give(WorkerLink& worker, TaskPtr task);
   void spawn_workers();
@@ -52,6 +59,8 @@ class ProcessManager {
   void bury_dead();
   void bury(std::unique_ptr<WorkerLink> worker, const ProcessEnd& end);
   void lose(TaskPtr task, const WorkerLink& worker, const ProcessEnd& end);
+  void idle_died(const WorkerLink& worker, const ProcessEnd& end);
+  std::size_t most_deaths() const;
   void died_at_start(const WorkerLink& worker, const ProcessEnd& end);
   void break_down(const std::string& reason, const std::exception_ptr& cause);
   void fail_queued(const std::string& reason, const std::exception_ptr& cause);

@@ -73,9 +73,10 @@ std::size_t ProcessPool::worker_limit() const noexcept {
 
 void ProcessPool::enqueue(JobRef job, const SubmitOptions& options, const RemoteJob& remote) {
   if (options.retries < 0) throw std::invalid_argument("SubmitOptions::retries is negative");
+  if (forked()) refuse_in_child();  // a thread that does not exist here may hold the mutex
   {
     MutexLock lock(mutex_);
-    if (stage_ != Stage::open || forked()) refuse();
+    if (stage_ != Stage::open) refuse();
     if (manager_ == Manager::none) start_manager();
   }
   TaskPtr task = encode(std::move(job), options, remote);
@@ -121,17 +122,24 @@ TaskPtr ProcessPool::encode(JobRef job, const SubmitOptions& options,
   return nullptr;
 }
 
+void ProcessPool::refuse_in_child() {
+  throw RuntimeError(
+      "this pool was made before fork() and has no workers in the child process: make a new one");
+}
+
 void ProcessPool::refuse() const {
-  if (forked()) {
-    throw RuntimeError(
-        "this pool was made before fork() and has no workers in the child process: make a new one");
-  }
   if (stage_ == Stage::broken) throw BrokenProcessPool(broken_reason_);
   throw RuntimeError("cannot schedule new futures after shutdown");
 }
 
 void ProcessPool::check_wait(const FutureState&) const {
-  if (!forked()) return;
+  if (!forked()) {
+    MutexLock lock(mutex_);
+    if (manager_ == Manager::none || manager_id_ != std::this_thread::get_id()) return;
+    throw RuntimeError(
+        "a done-callback of a process pool waits for a task of the same pool, which needs this "
+        "very thread to end: chain another callback instead");
+  }
   throw RuntimeError("this pool was made before fork(), and its workers are not this process's");
 }
 
@@ -188,7 +196,6 @@ bool ProcessPool::take(Requests& requests) {
   MutexLock lock(mutex_);
   requested_ = false;
   requests = std::exchange(requests_, {});
-  requests_.signal = requests.signal;
   requests_.cancel = requests.cancel;
   requests.stage = stage_;
   return true;

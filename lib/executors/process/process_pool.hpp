@@ -46,7 +46,7 @@ class ProcessPool final : public ExecutorCore,
   bool help(FutureState&) override { return false; }
   void check_wait(const FutureState&) const override;
   void job_cancelled(FutureState& job) noexcept override;
-  void interrupt(FutureState&) noexcept override {}
+  bool interrupt(FutureState&) noexcept override { return false; }
   void interruption_over() noexcept override {}
   std::size_t worker_limit() const noexcept override;
 
@@ -92,6 +92,7 @@ class ProcessPool final : public ExecutorCore,
   void start_manager() PLAIT_TSA(requires_capability(mutex_));
   void run_manager() noexcept;
   [[noreturn]] void refuse() const PLAIT_TSA(requires_capability(mutex_));
+  [[noreturn]] static void refuse_in_child();
   void wake() PLAIT_TSA(requires_capability(mutex_));
   bool forked() const noexcept;
   TaskPtr encode(JobRef job, const SubmitOptions& options, const RemoteJob& remote) const;

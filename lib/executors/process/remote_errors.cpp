@@ -46,12 +46,32 @@ std::exception_ptr rebuild_from_text(RemoteErrorText text, ByteSource&,
   }
 }
 
+// Stands for one of the program's own: equal to none of this process.
+class RemoteCategory final : public std::error_category {
+ public:
+  explicit RemoteCategory(std::string name) : name_(std::move(name)) {}
+  const char* name() const noexcept override { return name_.c_str(); }
+  std::string message(int value) const override { return name_ + " " + std::to_string(value); }
+
+ private:
+  std::string name_;
+};
+const std::error_category& remote_category(std::string_view name) {
+  static Mutex& mutex = *new Mutex;
+  static auto& known = *new std::map<std::string, RemoteCategory, std::less<>>;
+  MutexLock lock(mutex);
+  const auto found = known.find(name);
+  if (found != known.end()) return found->second;
+  return known.try_emplace(std::string(name), std::string(name)).first->second;
+}
+
 const std::error_category& category_of(std::string_view name) {
   for (const auto* known :
        {&std::system_category(), &std::iostream_category(), &std::future_category()}) {
     if (name == known->name()) return *known;
   }
-  return std::generic_category();
+  if (name == std::generic_category().name()) return std::generic_category();
+  return remote_category(name);
 }
 
 template <class E>
@@ -157,22 +177,24 @@ ErrorTypes& error_types() {
   return types;
 }
 
-const ErrorType* find_type(std::string_view name) {
+std::optional<ErrorType> find_type(std::string_view name) {
   MutexLock lock(types_mutex());
   const auto found = error_types().find(name);
-  return found == error_types().end() ? nullptr : &found->second;  // never erased
+  if (found == error_types().end()) return {};
+  return found->second;
 }
 
-// What throw_with_nested() throws derives from E; here is E again.
-std::string without_nesting(std::string_view name) {
-  static constexpr std::string_view prefix = "St17_Nested_exceptionI";
-  static constexpr std::string_view prefix_18 = "St18_Nested_exceptionI";
-  for (const auto begin : {prefix, prefix_18}) {
-    if (name.starts_with(begin) && name.ends_with('E')) {
-      return std::string(name.substr(begin.size(), name.size() - begin.size() - 1));
-    }
-  }
-  return std::string(name);
+// What throw_with_nested() throws, and what was rebuilt in a pool of this worker's own, derives
+// from E first; here is E again. Not by the name: how that spells E depends on what stands before
+// it.
+const std::type_info& own_type(const std::type_info& type) {
+  const std::string_view name = type.name();
+  const bool wrapped =
+      name.starts_with("St17_Nested_exceptionI") || name.starts_with("N5plait6detail7RebuiltI");
+  const auto* const bases = dynamic_cast<const abi::__vmi_class_type_info*>(&type);
+  if (wrapped && bases) return own_type(*bases->__base_info[0].__base_type);
+  if (name == "St13__ios_failure") return typeid(std::ios_base::failure);  // what streams throw
+  return type;
 }
 
 // -- what travels
@@ -196,10 +218,10 @@ std::string spelled(const std::string& mangled) {
 ErrorRecord describe_current(const void* error, const char* what) {
   const std::type_info* const type = abi::__cxa_current_exception_type();
   ErrorRecord record;
-  const std::string name = type ? without_nesting(type->name()) : "unknown";
+  const std::string name = type ? own_type(*type).name() : "unknown";
   record.type_name = spelled(name);
-  record.what = what;
-  if (const ErrorType* const known = error ? find_type(name) : nullptr) {
+  record.what = what ? what : "";
+  if (const auto known = error ? find_type(name) : std::nullopt) {
     Payload content;
     known->encode(error, content);
     content.for_each_piece([&](std::string_view piece) { record.content += piece; });
@@ -213,7 +235,11 @@ ErrorRecord describe(const std::exception_ptr& error, std::exception_ptr& nested
   try {
     std::rethrow_exception(error);
   } catch (const CancelledError& e) {
-    return describe_current(&e, e.what());
+    // Whatever is derived from it: its future counts as cancelled.
+    return {.type = typeid(CancelledError).name(),
+            .type_name = "plait::CancelledError",
+            .what = e.message(),
+            .content = {}};
   } catch (const std::exception& e) {
     if (const auto* const chain = dynamic_cast<const std::nested_exception*>(&e)) {
       nested = chain->nested_ptr();
@@ -262,7 +288,7 @@ std::exception_ptr decode(ByteSource& source, int pid) {
   std::exception_ptr nested;
   if (record.has_nested) nested = decode(source, pid);
   RemoteErrorText text{std::move(record.type_name), std::move(record.what), pid};
-  const ErrorType* const known = record.type.empty() ? nullptr : find_type(record.type);
+  const auto known = record.type.empty() ? std::nullopt : find_type(record.type);
   if (!known) return rebuild_unknown(std::move(text), nested);
   BufferedBytes content(record.content);
   return known->rebuild(std::move(text), content, nested);
@@ -270,10 +296,19 @@ std::exception_ptr decode(ByteSource& source, int pid) {
 
 }  // namespace
 
+// An exception that cannot be rebuilt is an error of its own future only.
 std::exception_ptr decode_error(ByteSource& source) {
-  std::int32_t pid = 0;
-  source.read(&pid, sizeof pid);
-  return decode(source, pid);
+  try {
+    std::int32_t pid = 0;
+    source.read(&pid, sizeof pid);
+    return decode(source, pid);
+  } catch (...) {
+    const auto cause = std::current_exception();
+    return make_error(
+        SerializationError("an exception that a worker process has thrown could not be rebuilt: " +
+                           describe_exception(cause)),
+        cause);
+  }
 }
 
 }  // namespace plait::detail

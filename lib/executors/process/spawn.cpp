@@ -27,19 +27,24 @@ namespace {
 }
 
 // Above those that a worker finds its own at, so that none is overwritten before it is copied.
-PrivateFd moved_up(int fd, const char* call) {
-  if (fd < 0) throw_errno(errno, call);
+PrivateFd moved_up(int fd) {
   static constexpr int lowest = 10;
   const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, lowest);
-  const int error = errno;
-  ::close(fd);
-  if (moved < 0) throw_errno(error, "fcntl(F_DUPFD_CLOEXEC)");
+  if (moved < 0) throw_errno(errno, "fcntl(F_DUPFD_CLOEXEC)");
   return PrivateFd(moved);
 }
 
 struct Pair {
   PrivateFd here, there;
 };
+
+Pair moved_up(int here, int there) {
+  const PrivateFd low_here(here), low_there(there);  // closed whatever happens
+  Pair pair;
+  pair.there = moved_up(there);
+  pair.here = moved_up(here);
+  return pair;
+}
 
 Pair socket_pair() {
   int fds[2];
@@ -50,8 +55,7 @@ Pair socket_pair() {
     ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   }
-  PrivateFd there(moved_up(fds[1], "socketpair()"));
-  Pair pair{moved_up(fds[0], "socketpair()"), std::move(there)};
+  Pair pair = moved_up(fds[0], fds[1]);
   ::fcntl(pair.here.get(), F_SETFL, O_NONBLOCK);
   return pair;
 }
@@ -59,8 +63,7 @@ Pair socket_pair() {
 Pair lifeline_pair() {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) throw_errno(errno, "pipe2()");
-  PrivateFd there(moved_up(fds[0], "pipe2()"));
-  return {moved_up(fds[1], "pipe2()"), std::move(there)};
+  return moved_up(fds[1], fds[0]);
 }
 
 // What the new process is told before it begins. Its destructor ends what its constructor began.

@@ -1,6 +1,8 @@
 // Which task is next.
 #include "executors/process/task_queue.hpp"
 
+#include <algorithm>
+
 namespace plait::detail {
 
 Task* TaskQueue::next() {
@@ -19,6 +21,18 @@ TaskPtr TaskQueue::pop() {
   TaskPtr task = std::move(lane.front());
   lane.pop_front();
   return task;
+}
+
+TaskPtr TaskQueue::take(const FutureState& job) {
+  for (auto& [_, lane] : lanes_) {
+    const auto found =
+        std::ranges::find_if(lane, [&](const TaskPtr& task) { return task->job.get() == &job; });
+    if (found == lane.end()) continue;
+    TaskPtr task = std::move(*found);
+    lane.erase(found);
+    return task;
+  }
+  return nullptr;
 }
 
 std::size_t TaskQueue::size() const noexcept {

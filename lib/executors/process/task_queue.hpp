@@ -20,6 +20,8 @@ class TaskQueue {
   TaskPtr pop();
   /// The next one; null: there is none.
   Task* next();
+  /// The task of this job; null: it is not here.
+  TaskPtr take(const FutureState& job);
   /// How many there are, counting what was cancelled since the last next().
   std::size_t size() const noexcept;
 

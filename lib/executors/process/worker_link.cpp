@@ -136,7 +136,12 @@ WorkerLink::Received WorkerLink::receive(
 std::span<char> WorkerLink::receive_room() {
   if (bulk_ && bulk_->place) return {bulk_->place, bulk_->left};
   if (bulk_) return {buffer_.get(), std::min(capacity_, bulk_->left)};
-  make_room();
+  try {
+    make_room();
+  } catch (const std::bad_alloc&) {
+    skip_frame();
+    return receive_room();
+  }
   return {buffer_.get() + end_, capacity_ - end_};
 }
 
@@ -192,7 +197,7 @@ void WorkerLink::begin_bulk(const FrameHeader& header) {
   bulk_ = {.place = nullptr, .left = header.size - sizeof elements};
   try {
     const Task& task = *tasks_.front();
-    bulk_->place = task.call->make_room(*task.job, elements);
+    bulk_->place = task.call->make_room(*task.job, elements, bulk_->left);
   } catch (...) {
     bulk_error_ = std::current_exception();
   }
@@ -200,6 +205,15 @@ void WorkerLink::begin_bulk(const FrameHeader& header) {
   if (bulk_->place) std::memcpy(bulk_->place, buffer_.get() + begin_, there);
   begin_ += there;
   took(there);
+}
+
+// There is no memory for it.
+void WorkerLink::skip_frame() {
+  FrameHeader header{};
+  std::memcpy(&header, buffer_.get() + begin_, sizeof header);
+  bulk_ = {.place = nullptr, .left = header.size - (end_ - begin_ - sizeof header)};
+  bulk_error_ = std::current_exception();
+  begin_ = end_ = 0;
 }
 
 // ---------------------------------------------------------------- room for the rest

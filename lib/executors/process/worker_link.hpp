@@ -72,8 +72,9 @@ class WorkerLink {
   /// When what was asked to end is killed; nullopt: it was not asked.
   std::optional<Clock::time_point> kill_at;
   bool killed_for_timeout = false;
-  bool hung_up = false;  // the stream has ended
-  bool ended = false;    // the pidfd says so
+  const FutureState* killed_for = nullptr;  // the task that was to end; null: it was not killed
+  bool hung_up = false;                     // the stream has ended
+  bool ended = false;                       // the pidfd says so
   bool maybe_dead() const noexcept { return ended || hung_up; }
 
  private:
@@ -93,6 +94,7 @@ class WorkerLink {
   std::size_t pop_frames(const std::function<void(FrameKind, std::string_view)>& handle);
   bool is_bulk(const FrameHeader& header) const;
   void begin_bulk(const FrameHeader& header);
+  void skip_frame();
   std::span<char> receive_room();
   void took(std::size_t received);
   void make_room();

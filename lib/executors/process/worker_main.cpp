@@ -1,6 +1,7 @@
 // A worker process: reads calls from its socket, makes them one after the other, writes the
 // results.
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -137,16 +138,39 @@ class PoolConnection final : public ByteSource {
   std::size_t left_ = 0;  // of the frame: what was not received yet, or not shown
 };
 
+// Set in a child that a task has made by fork() and that has come back from the task: it has no
+// business with the pool.
+bool forked = false;
+
+void leave_if_forked() {
+  if (forked) std::_Exit(0);
+}
+
 // What a task has printed is seen before its result, and is not lost if the worker is killed.
 void flush_output() {
-  std::cout.flush();
-  std::clog.flush();
-  std::fflush(nullptr);
+  try {
+    std::cout.flush();
+    std::clog.flush();
+  } catch (...) {
+    // The task has asked the stream to throw; its result is none the worse for that.
+  }
+  for (std::FILE* const stream : {stdout, stderr})
+    std::fflush(stream);  // not all: some may be locked
 }
 
 void send_error(const std::exception_ptr& error) {
+  leave_if_forked();
   Payload content;
-  encode_error(error, content);
+  try {
+    encode_error(error, content);
+  } catch (...) {
+    content = Payload();
+    encode_error(
+        std::make_exception_ptr(SerializationError(
+            "an exception could not be sent from the worker process: " + describe_exception(error) +
+            "; its save() threw " + describe_exception(std::current_exception()))),
+        content);
+  }
   flush_output();
   PoolConnection::send(FrameKind::error, content);
 }
@@ -156,6 +180,7 @@ class CallReply final : public Reply {
   void begin_call() override { stage_ = Stage::call; }
   void begin_result() override { stage_ = Stage::result; }
   void send(const Payload& payload) override {
+    leave_if_forked();
     flush_output();
     PoolConnection::send(FrameKind::result, payload);
     sent_ = true;
@@ -200,8 +225,9 @@ void serve(PoolConnection& pool) {
     in(address.module, address.offset);
     find_function(address)(in, reply);
   } catch (const abi::__forced_unwind&) {
-    throw;  // pthread_exit() ends this process
+    std::_Exit(0);  // pthread_exit() ends this process, whatever threads it has
   } catch (...) {
+    pool.skip_rest();  // first: what the pool has not sent yet lies in the task that ends now
     reply.fail();
   }
   pool.skip_rest();
@@ -238,7 +264,7 @@ bool prepare(PoolConnection& pool) {
       initializer();
     }
   } catch (const abi::__forced_unwind&) {
-    throw;
+    std::_Exit(0);
   } catch (...) {
     send_error(std::current_exception());
     return false;
@@ -258,8 +284,9 @@ void throw_code_mismatch() {
 
 void run_to_end(Coroutine<> coroutine) { InlineExecutor().submit(std::move(coroutine)).result(); }
 
-void run_worker() {
+void run_worker() noexcept {
   hold_lifeline();
+  ::pthread_atfork(nullptr, nullptr, [] { forked = true; });
   ::prctl(PR_SET_NAME, "plait-worker");
   PoolConnection pool;
   if (!prepare(pool)) std::exit(1);

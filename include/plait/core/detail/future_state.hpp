@@ -59,8 +59,9 @@ class JobOwner {
   virtual void check_wait(const FutureState& job) const = 0;
   /// Runs in: any thread, owners_mutex() held. `job` went from pending to cancelled.
   virtual void job_cancelled(FutureState& job) noexcept = 0;
-  /// Runs in: any thread, owners_mutex() held. Reaches the thread in which `job` runs.
-  virtual void interrupt(FutureState& job) noexcept = 0;
+  /// Runs in: any thread, owners_mutex() held. Reaches the thread in which `job` runs. False: it
+  /// runs where a request to stop cannot be heard.
+  virtual bool interrupt(FutureState& job) noexcept = 0;
   /// Runs in: the thread in which a job has just ended whose stop was requested.
   virtual void interruption_over() noexcept = 0;
   /// How many of the owner's threads can be blocked before none is left to start a job.

@@ -51,6 +51,13 @@ class FrameReader final : public cereal::InputArchive<FrameReader, cereal::Allow
   ByteSource& source_;
 };
 
+}  // namespace plait::detail
+
+// Which writer belongs to which reader: cereal asks for enums, and for types with save_minimal().
+CEREAL_SETUP_ARCHIVE_TRAITS(plait::detail::FrameReader, plait::detail::FrameWriter)
+
+namespace plait::detail {
+
 // -- what cereal asks of an archive; found by argument-dependent lookup
 
 template <class T>
@@ -76,7 +83,10 @@ void CEREAL_SERIALIZE_FUNCTION_NAME(FrameWriter& out, cereal::SizeTag<T>& tag) {
   out(tag.size);
 }
 /// @throws SerializationError
+[[noreturn]] void throw_wrong_length();
 void check_size(std::size_t elements, const ByteSource& source);
+/// @throws SerializationError where bytes were left behind
+void check_all_read(const ByteSource& source);
 template <class T>
 void CEREAL_SERIALIZE_FUNCTION_NAME(FrameReader& in, cereal::SizeTag<T>& tag) {
   in(tag.size);
@@ -107,6 +117,8 @@ namespace plait::probe {
 class Writer final : public cereal::OutputArchive<Writer, cereal::AllowEmptyClassElision> {};
 class Reader final : public cereal::InputArchive<Reader, cereal::AllowEmptyClassElision> {};
 }  // namespace plait::probe
+
+CEREAL_SETUP_ARCHIVE_TRAITS(plait::probe::Reader, plait::probe::Writer)
 
 namespace plait::detail {
 

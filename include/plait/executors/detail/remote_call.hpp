@@ -123,6 +123,7 @@ struct PortableCall {
     F fn = read_callable<F>(in);
     std::tuple<Args...> args;
     std::apply([&](Args&... arg) { (read_value(in, arg), ...); }, args);
+    check_all_read(in.source());
     reply.begin_call();
     if constexpr (std::is_void_v<T>) {
       call(fn, args);
@@ -167,6 +168,7 @@ struct PortableCall {
         FrameReader in(source);
         T value{};
         read_value(in, value);
+        check_all_read(source);
         return value;
       });
     }
@@ -179,9 +181,13 @@ struct PortableCall {
   static constexpr RemoteCall make_remote_call() {
     RemoteCall call{address, encode, decode};
     if constexpr (is_bulk<T>) {
-      call.make_room = [](FutureState& state, std::uint64_t elements) {
+      call.make_room = [](FutureState& state, std::uint64_t elements, std::uint64_t bytes) {
+        using Element = typename T::value_type;
+        if (bytes % sizeof(Element) != 0 || elements != bytes / sizeof(Element)) {
+          throw_wrong_length();
+        }
         auto& typed = static_cast<ValueState<T>&>(state);
-        typed.emplace_with([&] { return T(elements, typename T::value_type()); });
+        typed.emplace_with([&] { return T(elements, Element()); });
         // SAFETY: the bytes of arithmetic elements, as write_value() has sent them.
         return reinterpret_cast<char*>(typed.value().data());
       };

@@ -33,8 +33,9 @@ struct RemoteCall {
   /// Makes the value of the call's state from what the worker sent.
   void (*decode)(FutureState& state, ByteSource& source);
   /// Where the value is nothing but bytes: makes it with so many elements and says where they lie,
-  /// so that they can be received there. Null: it is not. See write_value().
-  char* (*make_room)(FutureState& state, std::uint64_t elements) = nullptr;
+  /// so that `bytes` can be received there. Null: it is not. See write_value().
+  /// @throws SerializationError where the two do not agree
+  char* (*make_room)(FutureState& state, std::uint64_t elements, std::uint64_t bytes) = nullptr;
   /// Takes that back.
   void (*drop_room)(FutureState& state) = nullptr;
 };

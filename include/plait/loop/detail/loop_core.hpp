@@ -153,7 +153,7 @@ class LoopCore final : public Scheduler, public std::enable_shared_from_this<Loo
   bool help(FutureState&) override { return false; }
   void check_wait(const FutureState& job) const override;
   void job_cancelled(FutureState&) noexcept override {}
-  void interrupt(FutureState&) noexcept override {}
+  bool interrupt(FutureState&) noexcept override { return true; }
   void interruption_over() noexcept override {}
   std::size_t worker_limit() const noexcept override;
   /// Runs in: loop thread. A task begins or ends to wait for work outside of every loop, so that
