@@ -49,6 +49,25 @@ TEST_CASE("sharing: behind a long task nothing waits while another worker could 
   CHECK_NOTHROW(running.result(limit));
 }
 
+TEST_CASE("sharing: behind a long task nothing waits while another worker has nothing to do") {
+  WorkerFolder folder;
+  WorkerGate first_gate(folder / "first"), second_gate(folder / "second");
+  ProcessPoolExecutor pool(2);
+  warm_up(pool, 20);
+  REQUIRE(pool.worker_pids().size() == 2);
+  auto first = pool.submit(pass, first_gate.path());
+  first_gate.wait_for_arrival();
+  auto second = pool.submit(pass, second_gate.path());
+  second_gate.wait_for_arrival();
+  std::vector<Future<int>> others;
+  for (int i = 0; i < 4; ++i) others.push_back(pool.submit(add, i, 1));
+  second_gate.open();
+  for (auto& other : others) CHECK_NOTHROW((void)other.result(soon));
+  first_gate.open();
+  CHECK_NOTHROW(first.result(limit));
+  CHECK_NOTHROW(second.result(limit));
+}
+
 // Says that it cannot be read while most of what follows it is not sent yet.
 struct Unreadable {
   int value = 0;

@@ -25,7 +25,7 @@ enum class FrameKind : std::uint32_t {
 /// Comes before `size` bytes of content. Both ends are the same program on the same machine.
 struct FrameHeader {
   FrameKind kind;
-  std::uint32_t reserved = 0;
+  std::uint32_t epoch = 0;  // of a CALL: see CallClaims
   std::uint64_t size;
 };
 
@@ -39,6 +39,7 @@ struct WorkerSettings {
 /// Where a worker finds its ends.
 inline constexpr int worker_socket = 3;
 inline constexpr int worker_lifeline = 4;
+inline constexpr int worker_claims = 5;
 /// The variable that makes a process a worker; its value is how deep it is nested.
 inline constexpr char worker_variable[] = "PLAIT_WORKER";
 /// A worker may have pools, too, down to this depth.

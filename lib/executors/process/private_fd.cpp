@@ -1,10 +1,13 @@
 // Descriptors that do not survive fork().
 #include "executors/process/private_fd.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <set>
+#include <system_error>
 
 #include "core/mutex.hpp"
 
@@ -38,6 +41,13 @@ PrivateFd::PrivateFd(int fd) : fd_(fd) {
   if (fd_ < 0) return;
   MutexLock lock(fds_mutex());
   private_fds().insert(fd_);
+}
+
+PrivateFd PrivateFd::copy_of(int fd) {
+  static constexpr int lowest = 10;
+  const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+  if (copy < 0) throw std::system_error(errno, std::generic_category(), "fcntl(F_DUPFD_CLOEXEC)");
+  return PrivateFd(copy);
 }
 
 // In a child made by fork() it is closed already, and its number may be another's.

@@ -11,6 +11,9 @@ class PrivateFd {
  public:
   PrivateFd() noexcept = default;
   explicit PrivateFd(int fd);
+  /// A copy that lies above those descriptors at which a worker finds its own, so that none is
+  /// overwritten before the worker has it. @throws std::system_error
+  static PrivateFd copy_of(int fd);
   PrivateFd(PrivateFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   PrivateFd& operator=(PrivateFd other) noexcept {
     std::swap(fd_, other.fd_);

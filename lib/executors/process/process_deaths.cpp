@@ -109,18 +109,18 @@ void ProcessManager::bury(std::unique_ptr<WorkerLink> worker, const ProcessEnd& 
   }
   if (worker->phase() == WorkerLink::Phase::starting) return died_at_start(*worker, end);
   if (worker->tasks().empty()) return idle_died(*worker, end);
+  const bool begun = worker->has_begun();
   TaskPtr lost = worker->take_first();
   std::vector<TaskPtr> others;
   while (!worker->tasks().empty()) others.push_back(worker->take_first());
-  while (!others.empty()) {
-    queue_.put_back(std::move(others.back()));
-    others.pop_back();
+  put_back(std::move(others));
+  // A result may have come while the signal was on its way, which so met the next task.
+  const bool innocent = worker->killed_for && worker->killed_for != lost->job.get();
+  if ((begun && !innocent) || lost->doomed || ++deaths_in_a_row_ >= most_deaths()) {
+    lose(std::move(lost), *worker, end);
+  } else {
+    queue_.put_back(std::move(lost));
   }
-  // Its own result came while the signal was on its way, which so met the next one.
-  if (worker->killed_for && worker->killed_for != lost->job.get()) {
-    return queue_.put_back(std::move(lost));
-  }
-  lose(std::move(lost), *worker, end);
 }
 
 void ProcessManager::lose(TaskPtr task, const WorkerLink& worker, const ProcessEnd& end) {

@@ -74,12 +74,16 @@ void ProcessManager::cancel_queued() {
   queue_ = std::move(repeated);
 }
 
-// A task behind another one of its worker cannot be called back: it is killed when it runs.
 void ProcessManager::kill_task(FutureState& job) {
   for (const auto& worker : workers_) {
-    for (const TaskPtr& task : worker->tasks()) task->doomed |= task->job.get() == &job;
+    const auto& tasks = worker->tasks();
+    const auto found =
+        std::ranges::find_if(tasks, [&](const TaskPtr& task) { return task->job.get() == &job; });
+    if (found == tasks.end()) continue;
+    (*found)->doomed = true;
+    if (found != tasks.begin()) put_back(worker->take_back());
   }
-  if (TaskPtr task = queue_.take(job)) {  // it waits to be repeated
+  if (TaskPtr task = queue_.take(job)) {  // it waited behind another one, or to be repeated
     fail_task(*task, std::make_exception_ptr(WorkerDied(
                          job.describe() + " was ended by kill_task() before it ran again", 0,
                          SIGKILL, 0)));
@@ -90,6 +94,13 @@ void ProcessManager::kill_task(FutureState& job) {
 
 void ProcessManager::dispatch() {
   if (stage_ == ProcessPool::Stage::broken || stage_ == ProcessPool::Stage::killed) return;
+  give_queued();
+  if (take_back_waiting()) give_queued();
+  spawn_workers();
+  for (const auto& worker : workers_) worker->flush();
+}
+
+void ProcessManager::give_queued() {
   while (const Task* const next = queue_.next()) {
     WorkerLink* const worker = choose_worker(*next);
     if (!worker) break;
@@ -97,8 +108,29 @@ void ProcessManager::dispatch() {
     if (!task || (!task->started() && !task->job->start())) continue;
     give(*worker, std::move(task));
   }
-  spawn_workers();
-  for (const auto& worker : workers_) worker->flush();
+}
+
+// What was sent ahead to a worker whose task turns out to be long goes to one that is idle. True:
+// there was something.
+bool ProcessManager::take_back_waiting() {
+  if (queue_.next() || !any_idle()) return false;
+  bool any = false;
+  for (const auto& worker : workers_) {
+    if (worker->tasks().size() > 1 && Clock::now() - worker->since() >= short_task) {
+      any = put_back(worker->take_back()) || any;
+    }
+  }
+  return any;
+}
+
+bool ProcessManager::put_back(std::vector<TaskPtr> tasks) {
+  for (; !tasks.empty(); tasks.pop_back()) queue_.put_back(std::move(tasks.back()));
+  return queue_.next() != nullptr;
+}
+
+bool ProcessManager::any_idle() const {
+  return std::ranges::any_of(
+      workers_, [](const auto& worker) { return worker->idle() && !worker->maybe_dead(); });
 }
 
 // Null: all have enough to do.
@@ -118,8 +150,10 @@ WorkerLink* ProcessManager::choose_worker(const Task& task) {
 
 // How many tasks it may have.
 std::size_t ProcessManager::window(const WorkerLink& worker) const {
+  if (worker.tasks().empty()) return 1;
   if (worker.usual_time() >= short_task) return 1;
-  if (!worker.tasks().empty() && worker.tasks().front()->timeout) return 1;
+  if (Clock::now() - worker.since() >= short_task) return 1;
+  if (worker.tasks().front()->timeout) return 1;
   const auto usual = std::max<Duration>(worker.usual_time(), std::chrono::microseconds(1));
   return std::min(longest_window, static_cast<std::size_t>(short_task / usual));
 }
@@ -206,8 +240,12 @@ std::optional<Clock::time_point> ProcessManager::next_deadline() const {
     first = first ? std::min(*first, time) : time;
   };
   const auto limit = pool_.options().idle_timeout;
+  const bool idle = any_idle();
   for (const auto& worker : workers_) {
     if (worker->kill_at) consider(*worker->kill_at);
+    if (idle && worker->tasks().size() > 1 && !worker->has_unsent()) {
+      consider(worker->since() + short_task);
+    }
     if (limit && worker->idle()) consider(after(worker->since(), *limit));
     if (worker->tasks().empty() || worker->killed_for_timeout) continue;
     if (const auto timeout = worker->tasks().front()->timeout) {

@@ -41,6 +41,10 @@ class ProcessManager {
   void cancel_queued();
   void kill_task(FutureState& job);
   void dispatch();
+  void give_queued();
+  bool take_back_waiting();
+  bool put_back(std::vector<TaskPtr> tasks);
+  bool any_idle() const;
   WorkerLink* choose_worker(const Task& task);
   std::size_t window(const WorkerLink& worker) const;
   void give(WorkerLink& worker, TaskPtr task);

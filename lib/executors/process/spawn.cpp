@@ -26,14 +26,6 @@ namespace {
   throw std::system_error(error, std::generic_category(), call);
 }
 
-// Above those that a worker finds its own at, so that none is overwritten before it is copied.
-PrivateFd moved_up(int fd) {
-  static constexpr int lowest = 10;
-  const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, lowest);
-  if (moved < 0) throw_errno(errno, "fcntl(F_DUPFD_CLOEXEC)");
-  return PrivateFd(moved);
-}
-
 struct Pair {
   PrivateFd here, there;
 };
@@ -41,8 +33,8 @@ struct Pair {
 Pair moved_up(int here, int there) {
   const PrivateFd low_here(here), low_there(there);  // closed whatever happens
   Pair pair;
-  pair.there = moved_up(there);
-  pair.here = moved_up(here);
+  pair.there = PrivateFd::copy_of(there);
+  pair.here = PrivateFd::copy_of(here);
   return pair;
 }
 
@@ -89,12 +81,12 @@ class SpawnSettings {
   SpawnSettings(const SpawnSettings&) = delete;
   SpawnSettings& operator=(const SpawnSettings&) = delete;
 
-  void give(int socket, int lifeline) {
+  void give(int socket, int lifeline, int claims) {
     check(::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0), "open()");
     check(::posix_spawn_file_actions_adddup2(&actions_, socket, worker_socket), "dup2()");
     check(::posix_spawn_file_actions_adddup2(&actions_, lifeline, worker_lifeline), "dup2()");
-    check(::posix_spawn_file_actions_addclosefrom_np(&actions_, worker_lifeline + 1),
-          "closefrom()");
+    check(::posix_spawn_file_actions_adddup2(&actions_, claims, worker_claims), "dup2()");
+    check(::posix_spawn_file_actions_addclosefrom_np(&actions_, worker_claims + 1), "closefrom()");
   }
   pid_t spawn(const char* path, char* const* arguments, char* const* environment) {
     pid_t pid = 0;
@@ -112,7 +104,7 @@ class SpawnSettings {
   posix_spawn_file_actions_t actions_;
 };
 
-pid_t spawn_this_program(int socket, int lifeline) {
+pid_t spawn_this_program(int socket, int lifeline, int claims) {
   std::string mark = std::string(worker_variable) + "=" + std::to_string(worker_depth() + 1);
   std::vector<char*> environment{mark.data()};
   for (char** variable = environ; *variable; ++variable) environment.push_back(*variable);
@@ -120,18 +112,18 @@ pid_t spawn_this_program(int socket, int lifeline) {
   std::string name = "plait-worker";
   char* arguments[] = {name.data(), nullptr};
   SpawnSettings settings;
-  settings.give(socket, lifeline);
+  settings.give(socket, lifeline, claims);
   // Not the path: this is the running program even if its file was replaced.
   return settings.spawn("/proc/self/exe", arguments, environment.data());
 }
 
 }  // namespace
 
-WorkerProcess spawn_worker() {
+WorkerProcess spawn_worker(int claims) {
   Pair socket = socket_pair();
   Pair lifeline = lifeline_pair();
   WorkerProcess process;
-  process.pid = spawn_this_program(socket.there.get(), lifeline.there.get());
+  process.pid = spawn_this_program(socket.there.get(), lifeline.there.get(), claims);
   process.socket = std::move(socket.here);
   process.lifeline = std::move(lifeline.here);
   // Not <sys/pidfd.h>, which glibc 2.36 has without extern "C". The kernel sets close-on-exec.

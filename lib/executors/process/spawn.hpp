@@ -15,8 +15,8 @@ struct WorkerProcess {
   PrivateFd lifeline;  ///< the kernel kills the worker when the last copy of this is closed
 };
 
-/// @throws std::system_error
-WorkerProcess spawn_worker();
+/// `claims`: the descriptor of its CallClaims. @throws std::system_error
+WorkerProcess spawn_worker(int claims);
 
 /// How a process ended; unknown where somebody else has asked the kernel before.
 struct ProcessEnd {

@@ -6,11 +6,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace plait::detail {
 
-WorkerLink::WorkerLink(const WorkerSettings& settings) : process_(spawn_worker()) {
+WorkerLink::WorkerLink(const WorkerSettings& settings) : process_(spawn_worker(claims_.fd())) {
+  claims_.close_fd();
   Payload content;
   content.append(&settings, sizeof settings);
   queue(FrameKind::start, content);
@@ -37,10 +39,22 @@ void WorkerLink::give(TaskPtr task) {
   ++given_;
 }
 
+std::vector<TaskPtr> WorkerLink::take_back() {
+  if (has_unsent()) return {};
+  const std::uint32_t begun = claims_.call_back() - answered_;
+  std::vector<TaskPtr> rest;
+  if (begun < tasks_.size()) {
+    const auto first = tasks_.begin() + static_cast<std::ptrdiff_t>(begun);
+    rest.assign(std::move_iterator(first), std::move_iterator(tasks_.end()));
+    tasks_.erase(first, tasks_.end());
+  }
+  return rest;
+}
+
 TaskPtr WorkerLink::take_first() {
   TaskPtr task = std::move(tasks_.front());
   tasks_.pop_front();
-  if (bulk_ && bulk_->place) task->call->drop_room(*task->job);  // it was received in part
+  if (bulk_ && bulk_->fits) task->call->drop_room(*task->job);  // it was received in part
   bulk_.reset();
   return task;
 }
@@ -59,7 +73,7 @@ void WorkerLink::results_came(std::size_t count) {
 // ---------------------------------------------------------------- sending
 
 void WorkerLink::queue(FrameKind kind, const Payload& content) {
-  const FrameHeader header{.kind = kind, .size = content.size()};
+  const FrameHeader header{.kind = kind, .epoch = claims_.epoch(), .size = content.size()};
   // SAFETY: the header has no padding, and is read by the same program.
   own_bytes().append(reinterpret_cast<const char*>(&header), sizeof header);
   content.for_each_piece([&](std::string_view piece) {
@@ -134,13 +148,12 @@ WorkerLink::Received WorkerLink::receive(
 }
 
 std::span<char> WorkerLink::receive_room() {
-  if (bulk_ && bulk_->place) return {bulk_->place, bulk_->left};
-  if (bulk_) return {buffer_.get(), std::min(capacity_, bulk_->left)};
+  if (bulk_) return bulk_room();
   try {
     make_room();
   } catch (const std::bad_alloc&) {
     skip_frame();
-    return receive_room();
+    return bulk_room();
   }
   return {buffer_.get() + end_, capacity_ - end_};
 }
@@ -150,7 +163,7 @@ void WorkerLink::took(std::size_t received) {
     end_ += received;
     return;
   }
-  if (bulk_->place) bulk_->place += received;
+  if (bulk_->fits) bulk_->room = bulk_->room.subspan(received);
   bulk_->left -= received;
 }
 
@@ -161,6 +174,7 @@ std::size_t WorkerLink::pop_frames(const std::function<void(FrameKind, std::stri
     if (bulk_ && bulk_->left > 0) return results;
     if (std::exchange(bulk_, std::nullopt)) {
       ++results;
+      ++answered_;
       handle(FrameKind::bulk, {});
     }
     FrameHeader header{};
@@ -175,7 +189,10 @@ std::size_t WorkerLink::pop_frames(const std::function<void(FrameKind, std::stri
       continue;
     }
     begin_ += header.size;
-    if (header.kind != FrameKind::hello) ++results;
+    if (header.kind != FrameKind::hello) {
+      ++results;
+      ++answered_;
+    }
     handle(header.kind, {buffer_.get() + begin_ - header.size, header.size});
   }
   if (begin_ == end_) begin_ = end_ = 0;
@@ -194,24 +211,37 @@ void WorkerLink::begin_bulk(const FrameHeader& header) {
   std::uint64_t elements = 0;
   std::memcpy(&elements, buffer_.get() + begin_, sizeof elements);
   begin_ += sizeof elements;
-  bulk_ = {.place = nullptr, .left = header.size - sizeof elements};
+  bulk_ = {.elements = elements, .left = header.size - sizeof elements};
   try {
     const Task& task = *tasks_.front();
-    bulk_->place = task.call->make_room(*task.job, elements, bulk_->left);
+    task.call->make_room(*task.job, elements, bulk_->left);
+    bulk_->fits = true;
   } catch (...) {
     bulk_error_ = std::current_exception();
   }
-  const std::size_t there = std::min(end_ - begin_, bulk_->left);
-  if (bulk_->place) std::memcpy(bulk_->place, buffer_.get() + begin_, there);
-  begin_ += there;
-  took(there);
+  while (begin_ < end_ && bulk_->left > 0) {
+    const std::span<char> room = bulk_room();
+    const std::size_t here = std::min(end_ - begin_, room.size());
+    if (bulk_->fits) std::memcpy(room.data(), buffer_.get() + begin_, here);
+    begin_ += here;
+    took(here);
+  }
+}
+
+std::span<char> WorkerLink::bulk_room() {
+  if (!bulk_->fits) return {buffer_.get(), std::min(capacity_, bulk_->left)};
+  if (bulk_->room.empty()) {
+    const Task& task = *tasks_.front();
+    bulk_->room = task.call->next_room(*task.job, bulk_->elements);
+  }
+  return bulk_->room;
 }
 
 // There is no memory for it.
 void WorkerLink::skip_frame() {
   FrameHeader header{};
   std::memcpy(&header, buffer_.get() + begin_, sizeof header);
-  bulk_ = {.place = nullptr, .left = header.size - (end_ - begin_ - sizeof header)};
+  bulk_ = {.elements = 0, .left = header.size - (end_ - begin_ - sizeof header)};
   bulk_error_ = std::current_exception();
   begin_ = end_ = 0;
 }

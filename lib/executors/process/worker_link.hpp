@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "executors/process/call_claims.hpp"
 #include "executors/process/frames.hpp"
 #include "executors/process/spawn.hpp"
 #include "executors/process/task.hpp"
@@ -51,6 +52,10 @@ class WorkerLink {
   Duration usual_time() const noexcept { return usual_time_; }
   /// Queues the call; flush() sends it.
   void give(TaskPtr task);
+  /// Whether it has begun its first task; what was only received can be given to another one.
+  bool has_begun() const noexcept { return claims_.begun() != answered_; }
+  /// Those that it has not begun, in their order; none while some of them are still being sent.
+  std::vector<TaskPtr> take_back();
   /// The first task, which has ended or has to be given up.
   TaskPtr take_first();
   /// Why there was no room for its large result, or null. Once.
@@ -94,15 +99,18 @@ class WorkerLink {
   std::size_t pop_frames(const std::function<void(FrameKind, std::string_view)>& handle);
   bool is_bulk(const FrameHeader& header) const;
   void begin_bulk(const FrameHeader& header);
+  std::span<char> bulk_room();
   void skip_frame();
   std::span<char> receive_room();
   void took(std::size_t received);
   void make_room();
 
+  CallClaims claims_;
   WorkerProcess process_;
   Phase phase_ = Phase::starting;
   std::deque<TaskPtr> tasks_;
   std::size_t given_ = 0;
+  std::uint32_t answered_ = 0;
   Clock::time_point since_ = Clock::now();
   Duration usual_time_ = std::chrono::seconds(1);
   std::deque<Piece> unsent_;
@@ -111,8 +119,10 @@ class WorkerLink {
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
   // The first task's result while it is received into its place.
   struct Bulk {
-    char* place;  // null: there was no room for it, and what comes is thrown away
+    std::uint64_t elements;
     std::size_t left;
+    std::span<char> room{};  // where the next bytes belong
+    bool fits = false;       // else what comes is thrown away
   };
   std::optional<Bulk> bulk_;
   std::exception_ptr bulk_error_;

@@ -29,6 +29,7 @@
 
 #include "core/describe_exception.hpp"
 #include "executors/process/bootstrap.hpp"
+#include "executors/process/call_claims.hpp"
 #include "executors/process/frames.hpp"
 
 namespace plait::detail {
@@ -288,10 +289,16 @@ void run_worker() noexcept {
   hold_lifeline();
   ::pthread_atfork(nullptr, nullptr, [] { forked = true; });
   ::prctl(PR_SET_NAME, "plait-worker");
+  CallClaims claims(worker_claims);
   PoolConnection pool;
   if (!prepare(pool)) std::exit(1);
   for (;;) {
-    if (pool.next_frame().kind == FrameKind::call) serve(pool);
+    const FrameHeader frame = pool.next_frame();
+    if (frame.kind == FrameKind::call && claims.claim(frame.epoch)) {
+      serve(pool);
+    } else {
+      pool.skip_rest();  // it was called back
+    }
   }
 }
 

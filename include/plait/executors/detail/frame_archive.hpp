@@ -1,6 +1,7 @@
 // How values become bytes and back: archives of cereal's, which walks the types.
 #pragma once
 
+#include <algorithm>
 #include <boost/pfr.hpp>
 #include <cereal/cereal.hpp>
 #include <cereal/types/array.hpp>
@@ -24,6 +25,7 @@
 #include <cereal/types/variant.hpp>
 #include <cereal/types/vector.hpp>
 #include <filesystem>
+#include <span>
 #include <type_traits>
 
 #include <plait/executors/detail/payload.hpp>
@@ -164,6 +166,19 @@ void write_value(FrameWriter& out, const T& value) {
     out(value);
   }
 }
+/// The next elements of `value`, which is to have `size` in the end, as bytes to be read into.
+/// Little by little: what was just cleared is still in the cache.
+template <class T>
+std::span<char> next_bulk(T& value, std::uint64_t size) {
+  using Element = typename T::value_type;
+  static constexpr std::size_t at_a_time = 4 * bulk_size / sizeof(Element);
+  const std::size_t before = value.size();
+  value.resize(std::min<std::size_t>(size, before + at_a_time));
+  // SAFETY: the bytes of arithmetic elements, as write_value() has sent them.
+  return {reinterpret_cast<char*>(value.data() + before),
+          (value.size() - before) * sizeof(Element)};
+}
+
 /// Reads what write_value() wrote.
 template <class T>
 void read_value(FrameReader& in, T& value) {
@@ -171,8 +186,11 @@ void read_value(FrameReader& in, T& value) {
     std::uint64_t size = 0;
     in(size);
     check_size(size * sizeof(typename T::value_type), in.source());
-    value.resize(size);
-    in.source().read(value.data(), size * sizeof(typename T::value_type));
+    value.reserve(size);
+    while (value.size() < size) {
+      const std::span<char> bytes = next_bulk(value, size);
+      in.source().read(bytes.data(), bytes.size());
+    }
   } else {
     in(value);
   }

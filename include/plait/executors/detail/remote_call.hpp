@@ -186,10 +186,12 @@ struct PortableCall {
         if (bytes % sizeof(Element) != 0 || elements != bytes / sizeof(Element)) {
           throw_wrong_length();
         }
-        auto& typed = static_cast<ValueState<T>&>(state);
-        typed.emplace_with([&] { return T(elements, Element()); });
-        // SAFETY: the bytes of arithmetic elements, as write_value() has sent them.
-        return reinterpret_cast<char*>(typed.value().data());
+        T value;
+        value.reserve(elements);
+        static_cast<ValueState<T>&>(state).emplace_with([&] { return std::move(value); });
+      };
+      call.next_room = [](FutureState& state, std::uint64_t elements) {
+        return next_bulk(static_cast<ValueState<T>&>(state).value(), elements);
       };
       call.drop_room = [](FutureState& state) {
         std::destroy_at(std::addressof(static_cast<ValueState<T>&>(state).value()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace plait::detail {
 
@@ -32,10 +33,11 @@ struct RemoteCall {
   void (*encode)(const void* bound, Payload& payload);
   /// Makes the value of the call's state from what the worker sent.
   void (*decode)(FutureState& state, ByteSource& source);
-  /// Where the value is nothing but bytes: makes it with so many elements and says where they lie,
-  /// so that `bytes` can be received there. Null: it is not. See write_value().
-  /// @throws SerializationError where the two do not agree
-  char* (*make_room)(FutureState& state, std::uint64_t elements, std::uint64_t bytes) = nullptr;
+  /// Where the value is nothing but bytes: makes it, empty, for so many elements. Null: it is not.
+  /// See write_value(). @throws SerializationError where they do not make `bytes`
+  void (*make_room)(FutureState& state, std::uint64_t elements, std::uint64_t bytes) = nullptr;
+  /// Lets it grow to that number, and gives the next bytes to be received.
+  std::span<char> (*next_room)(FutureState& state, std::uint64_t elements) = nullptr;
   /// Takes that back.
   void (*drop_room)(FutureState& state) = nullptr;
 };
