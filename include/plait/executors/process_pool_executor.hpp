@@ -18,6 +18,7 @@
 #include <plait/executors/executor.hpp>
 #include <plait/executors/register_exception.hpp>
 #include <plait/executors/remote.hpp>
+#include <plait/executors/shared_array.hpp>
 #include <plait/executors/worker_errors.hpp>
 
 namespace plait {
@@ -122,6 +123,13 @@ class ProcessPoolExecutor : public Executor {
 
   void shutdown(ShutdownOptions options = ShutdownOptions()) override;
 
+  /// Memory for so many elements that this pool's workers see, too; not initialised. @throws
+  /// std::bad_alloc
+  template <class T>
+  SharedArray<T> shared_array(std::size_t elements) {
+    return SharedArray<T>(allocate(elements, sizeof(T)));
+  }
+
   /// The processes that live now, in the order of their start.
   std::vector<int> worker_pids() const;
   /// Sends SIGTERM to all workers, cancels what is queued and takes no more jobs; what runs fails
@@ -139,6 +147,7 @@ class ProcessPoolExecutor : public Executor {
  private:
   detail::ProcessPool& pool() const;
   bool kill_task(detail::FutureState* task);
+  std::shared_ptr<const detail::SharedBlock> allocate(std::size_t elements, std::size_t size);
 };
 
 /// Whether this process is a worker of a ProcessPoolExecutor: for static objects that must not act

@@ -34,12 +34,14 @@ struct WorkerSettings {
   std::uint64_t initializer_module = 0;  // with offset: a CodeAddress; 0: none
   std::uint64_t initializer_offset = 0;
   std::uint64_t memory_limit = 0;  // 0: none
+  std::uint64_t arena = 0;         // the id of the SharedArena
 };
 
 /// Where a worker finds its ends.
 inline constexpr int worker_socket = 3;
 inline constexpr int worker_lifeline = 4;
 inline constexpr int worker_claims = 5;
+inline constexpr int worker_arena = 6;
 /// The variable that makes a process a worker; its value is how deep it is nested.
 inline constexpr char worker_variable[] = "PLAIT_WORKER";
 /// A worker may have pools, too, down to this depth.

@@ -184,13 +184,14 @@ void ProcessManager::spawn_workers() {
 }
 
 void ProcessManager::spawn() {
-  WorkerSettings settings{.memory_limit = pool_.options().memory_limit};
+  WorkerSettings settings{.memory_limit = pool_.options().memory_limit,
+                          .arena = pool_.arena().id()};
   if (auto* const initializer = pool_.options().initializer.function()) {
     const CodeAddress address = address_of_function(initializer);
     settings.initializer_module = address.module;
     settings.initializer_offset = address.offset;
   }
-  workers_.push_back(std::make_unique<WorkerLink>(settings));
+  workers_.push_back(std::make_unique<WorkerLink>(settings, pool_.arena().fd()));
   tell_pids();
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <limits>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -49,7 +50,8 @@ ProcessPool::ProcessPool(ProcessPoolOptions options)
     : options_(options),
       max_workers_(checked(options.max_workers)),
       fork_generation_(fork_generation()),
-      wake_(make_eventfd()) {}
+      wake_(make_eventfd()),
+      arena_(SharedArena::make()) {}
 
 // The last handle is gone, and the manager, which has one, has ended, unless this is a child.
 ProcessPool::~ProcessPool() {
@@ -299,6 +301,12 @@ std::vector<int> ProcessPoolExecutor::worker_pids() const { return pool().worker
 void ProcessPoolExecutor::terminate_workers() { pool().end_workers(SIGTERM); }
 
 void ProcessPoolExecutor::kill_workers() { pool().end_workers(SIGKILL); }
+
+std::shared_ptr<const detail::SharedBlock> ProcessPoolExecutor::allocate(std::size_t elements,
+                                                                         std::size_t size) {
+  if (elements > std::numeric_limits<std::size_t>::max() / size) throw std::bad_alloc();
+  return pool().arena().allocate(elements * size);
+}
 
 bool ProcessPoolExecutor::kill_task(detail::FutureState* task) { return pool().kill_task(task); }
 

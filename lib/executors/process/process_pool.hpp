@@ -13,6 +13,7 @@
 #include "core/mutex.hpp"
 #include "executors/live_pools.hpp"
 #include "executors/process/private_fd.hpp"
+#include "executors/process/shared_arena.hpp"
 #include "executors/process/task.hpp"
 
 namespace plait::detail {
@@ -40,6 +41,7 @@ class ProcessPool final : public ExecutorCore,
   std::vector<int> worker_pids() const;
   void end_workers(int signal);
   bool kill_task(FutureState* job);
+  SharedArena& arena() noexcept { return *arena_; }
   void finish_at_exit() override { shutdown({}); }
 
   // -- see JobOwner; its jobs do not run here
@@ -102,6 +104,7 @@ class ProcessPool final : public ExecutorCore,
   const std::size_t max_workers_;
   const unsigned fork_generation_;
   const PrivateFd wake_;  // an eventfd
+  const std::shared_ptr<SharedArena> arena_;
 
   mutable Mutex mutex_;
   Stage stage_ PLAIT_TSA(guarded_by(mutex_)) = Stage::open;

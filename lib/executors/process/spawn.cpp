@@ -81,12 +81,13 @@ class SpawnSettings {
   SpawnSettings(const SpawnSettings&) = delete;
   SpawnSettings& operator=(const SpawnSettings&) = delete;
 
-  void give(int socket, int lifeline, int claims) {
+  void give(int socket, int lifeline, const SharedFds& shared) {
     check(::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0), "open()");
     check(::posix_spawn_file_actions_adddup2(&actions_, socket, worker_socket), "dup2()");
     check(::posix_spawn_file_actions_adddup2(&actions_, lifeline, worker_lifeline), "dup2()");
-    check(::posix_spawn_file_actions_adddup2(&actions_, claims, worker_claims), "dup2()");
-    check(::posix_spawn_file_actions_addclosefrom_np(&actions_, worker_claims + 1), "closefrom()");
+    check(::posix_spawn_file_actions_adddup2(&actions_, shared.claims, worker_claims), "dup2()");
+    check(::posix_spawn_file_actions_adddup2(&actions_, shared.arena, worker_arena), "dup2()");
+    check(::posix_spawn_file_actions_addclosefrom_np(&actions_, worker_arena + 1), "closefrom()");
   }
   pid_t spawn(const char* path, char* const* arguments, char* const* environment) {
     pid_t pid = 0;
@@ -104,7 +105,7 @@ class SpawnSettings {
   posix_spawn_file_actions_t actions_;
 };
 
-pid_t spawn_this_program(int socket, int lifeline, int claims) {
+pid_t spawn_this_program(int socket, int lifeline, const SharedFds& shared) {
   std::string mark = std::string(worker_variable) + "=" + std::to_string(worker_depth() + 1);
   std::vector<char*> environment{mark.data()};
   for (char** variable = environ; *variable; ++variable) environment.push_back(*variable);
@@ -112,18 +113,18 @@ pid_t spawn_this_program(int socket, int lifeline, int claims) {
   std::string name = "plait-worker";
   char* arguments[] = {name.data(), nullptr};
   SpawnSettings settings;
-  settings.give(socket, lifeline, claims);
+  settings.give(socket, lifeline, shared);
   // Not the path: this is the running program even if its file was replaced.
   return settings.spawn("/proc/self/exe", arguments, environment.data());
 }
 
 }  // namespace
 
-WorkerProcess spawn_worker(int claims) {
+WorkerProcess spawn_worker(const SharedFds& shared) {
   Pair socket = socket_pair();
   Pair lifeline = lifeline_pair();
   WorkerProcess process;
-  process.pid = spawn_this_program(socket.there.get(), lifeline.there.get(), claims);
+  process.pid = spawn_this_program(socket.there.get(), lifeline.there.get(), shared);
   process.socket = std::move(socket.here);
   process.lifeline = std::move(lifeline.here);
   // Not <sys/pidfd.h>, which glibc 2.36 has without extern "C". The kernel sets close-on-exec.

@@ -15,8 +15,14 @@ struct WorkerProcess {
   PrivateFd lifeline;  ///< the kernel kills the worker when the last copy of this is closed
 };
 
-/// `claims`: the descriptor of its CallClaims. @throws std::system_error
-WorkerProcess spawn_worker(int claims);
+/// Of memory that a worker and its pool share.
+struct SharedFds {
+  int claims;  ///< its CallClaims
+  int arena;   ///< the pool's SharedArena
+};
+
+/// @throws std::system_error
+WorkerProcess spawn_worker(const SharedFds& shared);
 
 /// How a process ended; unknown where somebody else has asked the kernel before.
 struct ProcessEnd {

@@ -11,7 +11,8 @@
 
 namespace plait::detail {
 
-WorkerLink::WorkerLink(const WorkerSettings& settings) : process_(spawn_worker(claims_.fd())) {
+WorkerLink::WorkerLink(const WorkerSettings& settings, int arena)
+    : process_(spawn_worker({.claims = claims_.fd(), .arena = arena})) {
   claims_.close_fd();
   Payload content;
   content.append(&settings, sizeof settings);

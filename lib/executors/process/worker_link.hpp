@@ -31,8 +31,8 @@ class WorkerLink {
  public:
   enum class Phase { starting, ready, retiring };
 
-  /// Starts a process. @throws std::system_error
-  explicit WorkerLink(const WorkerSettings& settings);
+  /// Starts a process; `arena` is the descriptor of the pool's. @throws std::system_error
+  WorkerLink(const WorkerSettings& settings, int arena);
   WorkerLink(const WorkerLink&) = delete;
   WorkerLink& operator=(const WorkerLink&) = delete;
 

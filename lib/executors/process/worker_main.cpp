@@ -31,6 +31,7 @@
 #include "executors/process/bootstrap.hpp"
 #include "executors/process/call_claims.hpp"
 #include "executors/process/frames.hpp"
+#include "executors/process/shared_arena.hpp"
 
 namespace plait::detail {
 namespace {
@@ -258,6 +259,7 @@ bool prepare(PoolConnection& pool) {
         throw std::system_error(errno, std::generic_category(), "setrlimit(RLIMIT_DATA)");
       }
     }
+    SharedArena::open_in_worker(settings.arena, worker_arena);
     if (settings.initializer_module != 0) {
       auto* const initializer =
           function_at<void()>({settings.initializer_module, settings.initializer_offset});
