@@ -194,10 +194,11 @@ TEST_CASE_FIXTURE(NothingLeft, "result: error codes keep value and category") {
   check_fails<std::future_error>(
       pool.submit([] { throw std::future_error(std::future_errc::no_state); }),
       [](const std::future_error& error) { CHECK(error.code() == std::future_errc::no_state); });
-  check_fails<std::regex_error>(pool.submit([] { throw std::regex_error(std::regex_constants::error_paren); }),
-                                [](const std::regex_error& error) {
-                                  CHECK(error.code() == std::regex_constants::error_paren);
-                                });
+  check_fails<std::regex_error>(
+      pool.submit([] { throw std::regex_error(std::regex_constants::error_paren); }),
+      [](const std::regex_error& error) {
+        CHECK(error.code() == std::regex_constants::error_paren);
+      });
 }
 
 TEST_CASE_FIXTURE(NothingLeft, "result: an error code of an unknown category is none of errno's") {
