@@ -34,9 +34,9 @@ void ProcessManager::run() {
   for (;;) {
     take_requests();
     bury_dead();
+    kill_overdue();  // receives, too, so that workers may be free after it
     dispatch();
     retire_idle();
-    kill_overdue();
     if (!ended()) {
       sleep();
     } else if (pool_.end_manager()) {
@@ -139,7 +139,7 @@ WorkerLink* ProcessManager::choose_worker(const Task& task) {
   const bool may_send_ahead = workers_.size() == pool_.max_workers() && !task.timeout;
   WorkerLink* best = nullptr;
   for (const auto& worker : workers_) {
-    if (worker->maybe_dead()) continue;
+    if (worker->maybe_dead() || worker->killed_for) continue;
     if (worker->idle()) return worker.get();
     if (worker->phase() != WorkerLink::Phase::ready || !may_send_ahead) continue;
     if (worker->tasks().size() >= window(*worker)) continue;
@@ -263,7 +263,7 @@ bool ProcessManager::spin() {
   return busy && spin_.until([this] {
     bool received = pool_.has_requests();
     for (const auto& worker : workers_) {
-      if (!worker->tasks().empty() && receive(*worker)) received = true;
+      if (receive(*worker)) received = true;
     }
     return received;
   });
