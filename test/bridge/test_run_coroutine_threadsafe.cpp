@@ -207,9 +207,12 @@ TEST_CASE("run_coroutine_threadsafe: nobody needs the future, and an error is no
 TEST_CASE("run_coroutine_threadsafe: done-callbacks run in the loop's thread") {
   RunningLoop other;
   std::promise<std::thread::id> called;
-  aio::run_coroutine_threadsafe(give(1), other.loop()).add_done_callback([&](const Future<int>&) {
-    called.set_value(std::this_thread::get_id());
-  });
+  // Not done before the callback is there: then that would run here.
+  Promise<int> promise;
+  const auto wait = [](Future<int> future) -> Coroutine<int> { co_return co_await future; };
+  const auto task = aio::run_coroutine_threadsafe(wait(promise.get_future()), other.loop());
+  task.add_done_callback([&](const Future<int>&) { called.set_value(std::this_thread::get_id()); });
+  promise.set_result(1);
   CHECK(called.get_future().get() != std::this_thread::get_id());
 }
 
