@@ -26,6 +26,7 @@ class SharedArray {
                 "the elements are bytes that two processes see: no pointers, no owners");
 
  public:
+  /// Of an element.
   using value_type = T;
 
   /// No elements.
@@ -38,9 +39,13 @@ class SharedArray {
   }
   /// How many there are.
   std::size_t size() const noexcept { return block_ ? block_->size / sizeof(T) : 0; }
+  /// There are none.
   bool empty() const noexcept { return size() == 0; }
+  /// The first element; with end() a range.
   T* begin() const noexcept { return data(); }
+  /// Behind the last one.
   T* end() const noexcept { return data() + size(); }
+  /// One of them, unchecked.
   T& operator[](std::size_t place) const noexcept { return data()[place]; }
 
   /// For the archives: its place, not its elements.
@@ -50,6 +55,7 @@ class SharedArray {
     const detail::SharedBlock& block = block_ ? *block_ : none;
     archive(block.arena, block.offset, static_cast<std::uint64_t>(block.size));
   }
+  /// As above. @throws SerializationError where it is of another pool
   template <class Archive>
   void load(Archive& archive) {
     std::uint64_t arena = 0, offset = 0, size = 0;
