@@ -115,8 +115,9 @@ void ProcessManager::bury(std::unique_ptr<WorkerLink> worker, const ProcessEnd& 
   while (!worker->tasks().empty()) others.push_back(worker->take_first());
   put_back(std::move(others));
   // A result may have come while the signal was on its way, which so met the next task.
-  const bool innocent = worker->killed_for && worker->killed_for != lost->job.get();
-  if ((begun && !innocent) || lost->doomed || ++deaths_in_a_row_ >= most_deaths()) {
+  const bool meant = worker->killed_for != nullptr;
+  const bool innocent = meant && worker->killed_for != lost->job.get();
+  if ((begun && !innocent) || lost->doomed || (!meant && ++deaths_in_a_row_ >= most_deaths())) {
     lose(std::move(lost), *worker, end);
   } else {
     queue_.put_back(std::move(lost));
