@@ -36,10 +36,16 @@ Coroutine<std::uint64_t> sum_of(Skynet tree) {
 
 Coroutine<int> solutions_of(Board board) {
   if (board.full()) co_return 1;
-  std::vector<Coroutine<int>> children;
-  children.reserve(Board::max_size);
+  std::array<int, Board::max_size> columns{};
+  std::size_t legal = 0;
   for (int column = 0; column < board.size; ++column) {
-    if (board.legal(column)) children.push_back(solutions_of(board.with(column)));
+    if (board.legal(column)) columns[legal++] = column;
+  }
+  if (legal == 0) co_return 0;
+  std::vector<Coroutine<int>> children;
+  children.reserve(legal);
+  for (std::size_t i = 0; i < legal; ++i) {
+    children.push_back(solutions_of(board.with(columns[i])));
   }
   const auto solutions = co_await aio::fork_join(std::move(children));
   co_return std::accumulate(solutions.begin(), solutions.end(), 0);

@@ -1,9 +1,16 @@
 // Barrier.
 #include <stdexcept>
 
+#include <plait/executors/register_exception.hpp>
 #include <plait/loop/locks.hpp>
 
 namespace plait::detail {
+namespace {
+
+// It comes back from worker processes as what it is.
+[[maybe_unused]] const bool travels = register_exception<aio::BrokenBarrierError>();
+
+}  // namespace
 
 //            the last one comes               the last one has left
 //   filling ─────────────────────▶ draining ─────────────────────▶ filling

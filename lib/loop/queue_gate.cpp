@@ -7,10 +7,16 @@
 #include <utility>
 
 #include <plait/core/errors.hpp>
+#include <plait/executors/register_exception.hpp>
 #include <plait/loop/queue.hpp>
 
 namespace plait::detail {
 namespace {
+
+// They come back from worker processes as what they are.
+[[maybe_unused]] const bool travel = register_exception<aio::QueueEmpty>() &&
+                                     register_exception<aio::QueueFull>() &&
+                                     register_exception<aio::QueueShutDown>();
 
 // They have been woken already.
 void take_turns_back(WaiterList<QueueWaiter>& woken, const std::exception_ptr& error) noexcept {

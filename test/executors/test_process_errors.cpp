@@ -22,7 +22,10 @@
 #include <vector>
 
 #include <plait/core/cancelled_error.hpp>
+#include <plait/core/exception_group.hpp>
 #include <plait/executors/process_pool_executor.hpp>
+#include <plait/loop/locks.hpp>
+#include <plait/loop/queue.hpp>
 
 #include "../support/process_probe.hpp"
 #include "core/describe_exception.hpp"
@@ -167,13 +170,28 @@ TEST_CASE_FIXTURE(NothingLeft, "result: plait's exceptions come back as themselv
   ProcessPoolExecutor pool(1);
   check_own_types<Error, InvalidStateError, TimeoutError, RuntimeError, DeadlockError,
                   SerializationError, BrokenExecutor, BrokenThreadPool, BrokenProcessPool,
-                  RemoteError>(pool);
+                  RemoteError, aio::QueueEmpty, aio::QueueFull, aio::QueueShutDown,
+                  aio::BrokenBarrierError>(pool);
   check_fails<WorkerDied>(pool.submit([] { throw WorkerDied("gone", 7, SIGKILL, 0); }),
                           [](const WorkerDied& error) {
                             CHECK(error.pid() == 7);
                             CHECK(error.signal() == SIGKILL);
                             CHECK(std::string(error.what()) == "gone");
                           });
+}
+
+TEST_CASE_FIXTURE(NothingLeft, "result: a group of errors comes back with each as itself") {
+  ProcessPoolExecutor pool(1);
+  const auto throw_group = [] {
+    throw ExceptionGroup("both", {std::make_exception_ptr(std::out_of_range("one")),
+                                  std::make_exception_ptr(Unknown("two"))});
+  };
+  check_fails<ExceptionGroup>(pool.submit(throw_group), [](const ExceptionGroup& group) {
+    CHECK(std::string(group.what()).starts_with("both"));
+    REQUIRE(group.exceptions().size() == 2);
+    CHECK_THROWS_WITH_AS(std::rethrow_exception(group.exceptions()[0]), "one", std::out_of_range);
+    CHECK_THROWS_AS(std::rethrow_exception(group.exceptions()[1]), RemoteError);
+  });
 }
 
 TEST_CASE_FIXTURE(NothingLeft, "result: error codes keep value and category") {

@@ -1,6 +1,9 @@
 // What is wrong with bytes that cannot be read.
 #include <plait/executors/detail/payload.hpp>
 
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <stdexcept>
 
 #include <plait/core/errors.hpp>
@@ -8,6 +11,17 @@
 #include <plait/executors/detail/worker_initializer.hpp>
 
 namespace plait::detail {
+
+void prefer_huge_pages(const void* memory, std::size_t size) noexcept {
+  static constexpr std::uintptr_t huge_page = 2UL
+                                              << 20;  // of most machines; a multiple of any page
+  // SAFETY: only the address counts.
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+  const std::uintptr_t first = (begin + huge_page - 1) / huge_page * huge_page;
+  const std::uintptr_t end = (begin + size) / huge_page * huge_page;
+  // A wish: where the kernel has none, nothing is lost.
+  if (first < end) (void)::madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+}
 
 void ByteSource::read_more(void*, std::size_t) {
   throw SerializationError(

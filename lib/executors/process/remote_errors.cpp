@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <plait/core/cancelled_error.hpp>
+#include <plait/core/exception_group.hpp>
 #include <plait/executors/broken_executor.hpp>
 #include <plait/executors/detail/frame_archive.hpp>
 #include <plait/executors/detail/remote_error.hpp>
@@ -131,6 +132,23 @@ std::exception_ptr rebuild_death(RemoteErrorText text, ByteSource& source,
   return make_error(Rebuilt<WorkerDied>(std::move(error), std::move(text)), nested);
 }
 
+// Each of its errors by its own type.
+void encode_group(const void* error, Payload& payload) {
+  const auto& errors = static_cast<const ExceptionGroup*>(error)->exceptions();
+  FrameWriter out(payload);
+  out(static_cast<std::uint64_t>(errors.size()));
+  for (const std::exception_ptr& each : errors) encode_error(each, payload);
+}
+std::exception_ptr rebuild_group(RemoteErrorText text, ByteSource& source,
+                                 const std::exception_ptr& nested) {
+  FrameReader in(source);
+  std::uint64_t left = 0;
+  std::vector<std::exception_ptr> errors;
+  for (in(left); left > 0; --left) errors.push_back(decode_error(source));
+  ExceptionGroup error(text.what, std::move(errors));
+  return make_error(Rebuilt<ExceptionGroup>(std::move(error), std::move(text)), nested);
+}
+
 // Not a std::exception; its future counts as cancelled.
 std::exception_ptr rebuild_cancelled(RemoteErrorText text, ByteSource&, const std::exception_ptr&) {
   return std::make_exception_ptr(CancelledError(text.what));
@@ -162,6 +180,7 @@ ErrorTypes known_types() {
             std::future_error>(types);
   types.try_emplace(typeid(std::regex_error).name(), ErrorType{encode_regex, rebuild_regex});
   types.try_emplace(typeid(WorkerDied).name(), ErrorType{encode_death, rebuild_death});
+  types.try_emplace(typeid(ExceptionGroup).name(), ErrorType{encode_group, rebuild_group});
   types.try_emplace(typeid(CancelledError).name(), ErrorType{encode_nothing, rebuild_cancelled});
   return types;
 }

@@ -235,10 +235,11 @@ void serve(PoolConnection& pool) {
   pool.skip_rest();
 }
 
-// The kernel kills this process when the pool's has ended, whatever runs here.
+// The kernel kills this process, and what its tasks have started, when the pool's has ended,
+// whatever runs here.
 void hold_lifeline() {
   for (const int fd : {worker_socket, worker_lifeline}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  ::fcntl(worker_lifeline, F_SETOWN, ::getpid());
+  ::fcntl(worker_lifeline, F_SETOWN, -::getpgrp());  // its own group
   ::fcntl(worker_lifeline, F_SETSIG, SIGKILL);
   if (::fcntl(worker_lifeline, F_SETFL, O_ASYNC | O_NONBLOCK) != 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);

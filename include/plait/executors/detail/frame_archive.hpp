@@ -166,6 +166,12 @@ void write_value(FrameWriter& out, const T& value) {
     out(value);
   }
 }
+/// Room for `size` elements that are to come.
+template <class T>
+void reserve_bulk(T& value, std::uint64_t size) {
+  value.reserve(size);
+  prefer_huge_pages(value.data(), size * sizeof(typename T::value_type));
+}
 /// The next elements of `value`, which is to have `size` in the end, as bytes to be read into.
 /// Little by little: what was just cleared is still in the cache.
 template <class T>
@@ -186,7 +192,7 @@ void read_value(FrameReader& in, T& value) {
     std::uint64_t size = 0;
     in(size);
     check_size(size * sizeof(typename T::value_type), in.source());
-    value.reserve(size);
+    reserve_bulk(value, size);
     while (value.size() < size) {
       const std::span<char> bytes = next_bulk(value, size);
       in.source().read(bytes.data(), bytes.size());

@@ -13,6 +13,10 @@ namespace plait::detail {
 /// place.
 inline constexpr std::size_t bulk_size = 64UL * 1024;
 
+/// Says that this fresh memory will be filled to its end: a large part of what large values cost is
+/// the kernel's work for each page.
+void prefer_huge_pages(const void* memory, std::size_t size) noexcept;
+
 /// Bytes to be sent: most of them copied, large ones only referred to.
 class Payload {
  public:

@@ -187,7 +187,7 @@ struct PortableCall {
           throw_wrong_length();
         }
         T value;
-        value.reserve(elements);
+        reserve_bulk(value, elements);
         static_cast<ValueState<T>&>(state).emplace_with([&] { return std::move(value); });
       };
       call.next_room = [](FutureState& state, std::uint64_t elements) {
