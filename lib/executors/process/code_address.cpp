@@ -22,6 +22,13 @@ struct Module {
   std::uintptr_t begin, end;  // of what is loaded
 };
 
+// What was loaded when it was asked last, as to name a module may take long.
+struct Modules {
+  unsigned long long loaded = 0, unloaded = 0;  // how many ever were
+  bool complete = false;
+  std::vector<Module> all;
+};
+
 // FNV-1a
 std::uint64_t hash(std::string_view bytes) {
   std::uint64_t value = 0xcbf29ce484222325;
@@ -44,30 +51,45 @@ std::string_view build_id(const char* notes, std::size_t size) {
   return {};
 }
 
-// Without a build id the path has to do.
-int add_module(dl_phdr_info* info, std::size_t, void* modules) {
+// Without a build id its code names it. The path does not: another version may lie there by now.
+Module module_of(const dl_phdr_info* info) {
   Module module{0, info->dlpi_addr, UINTPTR_MAX, 0};
-  std::string_view id(info->dlpi_name);
+  std::string_view id, code;
   for (const auto& header : std::basic_string_view(info->dlpi_phdr, info->dlpi_phnum)) {
     const std::uintptr_t begin = info->dlpi_addr + header.p_vaddr;
     if (header.p_type == PT_LOAD) {
       module.begin = std::min(module.begin, begin);
       module.end = std::max(module.end, begin + header.p_memsz);
+      const bool is_code = (header.p_flags & PF_X) != 0 && (header.p_flags & PF_R) != 0;
+      // SAFETY: the loader has mapped this segment of the module, which is read only.
+      if (is_code) code = {reinterpret_cast<const char*>(begin), header.p_filesz};
     } else if (header.p_type == PT_NOTE) {
       // SAFETY: the loader has mapped this segment of the module, which is read only.
       const auto found = build_id(reinterpret_cast<const char*>(begin), header.p_memsz);
       if (!found.empty()) id = found;
     }
   }
-  module.id = hash(id);
-  static_cast<std::vector<Module>*>(modules)->push_back(module);
+  module.id = hash(id.empty() ? code : id);
+  return module;
+}
+
+// Not 0: they are known.
+int add_module(dl_phdr_info* info, std::size_t, void* known) {
+  auto& modules = *static_cast<Modules*>(known);
+  if (modules.loaded != info->dlpi_adds || modules.unloaded != info->dlpi_subs) {
+    modules = {info->dlpi_adds, info->dlpi_subs, false, {}};
+  }
+  if (modules.complete) return 1;
+  modules.all.push_back(module_of(info));
   return 0;
 }
 
-std::vector<Module> loaded_modules() {
-  std::vector<Module> modules;
+const std::vector<Module>& loaded_modules() {
+  thread_local Modules modules;         // and so no lock that a fork() could find taken
+  if (!modules.complete) modules = {};  // it was interrupted by an exception
   ::dl_iterate_phdr(add_module, &modules);
-  return modules;
+  modules.complete = true;
+  return modules.all;
 }
 
 }  // namespace

@@ -39,8 +39,13 @@ PrivateFd::PrivateFd(int fd) : fd_(fd) {
   static const int hooked = ::pthread_atfork(lock_fds, unlock_fds, close_in_child);
   (void)hooked;
   if (fd_ < 0) return;
-  MutexLock lock(fds_mutex());
-  private_fds().insert(fd_);
+  try {
+    MutexLock lock(fds_mutex());
+    private_fds().insert(fd_);
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
 }
 
 PrivateFd PrivateFd::copy_of(int fd) {

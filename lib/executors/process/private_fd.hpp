@@ -10,6 +10,7 @@ namespace plait::detail {
 class PrivateFd {
  public:
   PrivateFd() noexcept = default;
+  /// Closes it where it throws. @throws std::bad_alloc
   explicit PrivateFd(int fd);
   /// A copy that lies above those descriptors at which a worker finds its own, so that none is
   /// overwritten before the worker has it. @throws std::system_error

@@ -208,20 +208,22 @@ void ProcessManager::tell_pids() {
   pool_.set_worker_pids(std::move(pids));
 }
 
-void ProcessManager::give_up(const std::string& reason) noexcept {
+// The reason is told as far as there is memory for it; what was not told it fails by itself.
+void ProcessManager::give_up(const std::exception_ptr& cause) noexcept {
   try {
+    const std::string reason = "the pool's own thread failed: " + describe_exception(cause);
     break_down(reason, nullptr);
     for (const auto& worker : workers_) {
       while (!worker->tasks().empty()) fail_task(*worker->take_first(), broken(reason, nullptr));
     }
-    workers_.clear();  // their lifelines with them
   } catch (...) {
-    log(LogLevel::error, "a process pool could not even be given up");
+    log(LogLevel::error, "a process pool's own thread failed, and there was no memory to say why");
   }
-  while (!pool_.end_manager()) {
-    take_requests();
-    fail_queued(reason, nullptr);
-  }
+  pool_.drop_requests();
+  queue_.clear();
+  workers_.clear();
+  pool_.set_worker_pids({});
+  while (!pool_.end_manager()) pool_.drop_requests();
 }
 
 }  // namespace plait::detail

@@ -30,8 +30,8 @@ class ProcessManager {
 
   /// Until the pool was shut down and all workers have ended.
   void run();
-  /// Fails all that is left, and ends all workers.
-  void give_up(const std::string& reason) noexcept;
+  /// Fails all that is left, and ends all workers. Needs no memory.
+  void give_up(const std::exception_ptr& cause) noexcept;
 
  private:
   using Workers = std::vector<std::unique_ptr<WorkerLink>>;

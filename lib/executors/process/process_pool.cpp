@@ -56,6 +56,8 @@ ProcessPool::ProcessPool(ProcessPoolOptions options)
 // The last handle is gone, and the manager, which has one, has ended, unless this is a child.
 ProcessPool::~ProcessPool() {
   forget_pool(*this);
+  // In a child made by fork() these are the parent's, and nobody is told of them.
+  for (const TaskPtr& task : requests_.tasks) task->accepted = false;
   if (thread_.joinable()) thread_.detach();
 }
 
@@ -86,6 +88,7 @@ void ProcessPool::enqueue(JobRef job, const SubmitOptions& options, const Remote
   MutexLock lock(mutex_);
   if (stage_ != Stage::open) refuse();
   requests_.tasks.push_back(std::move(task));
+  requests_.tasks.back()->accepted = true;
   wake();
 }
 
@@ -130,7 +133,10 @@ void ProcessPool::refuse_in_child() {
 }
 
 void ProcessPool::refuse() const {
-  if (stage_ == Stage::broken) throw BrokenProcessPool(broken_reason_);
+  if (stage_ == Stage::broken) {
+    throw BrokenProcessPool(broken_reason_.empty() ? "the pool's own thread failed"
+                                                   : broken_reason_);
+  }
   throw RuntimeError("cannot schedule new futures after shutdown");
 }
 
@@ -181,8 +187,7 @@ void ProcessPool::run_manager() noexcept {
   try {
     manager.run();
   } catch (...) {
-    manager.give_up("the pool's own thread failed: " +
-                    describe_exception(std::current_exception()));
+    manager.give_up(std::current_exception());
   }
 }
 
@@ -219,6 +224,17 @@ void ProcessPool::break_down(const std::string& reason) {
   if (stage_ == Stage::killed) return;
   stage_ = Stage::broken;
   broken_reason_ = reason;
+}
+
+void ProcessPool::drop_requests() noexcept {
+  for (;;) {
+    TaskPtr task;  // fails with no mutex held, as its callbacks run
+    MutexLock lock(mutex_);
+    if (stage_ != Stage::killed) stage_ = Stage::broken;
+    if (requests_.tasks.empty()) return;
+    task = std::move(requests_.tasks.front());
+    requests_.tasks.pop_front();
+  }
 }
 
 bool ProcessPool::end_manager() {

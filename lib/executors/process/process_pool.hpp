@@ -87,6 +87,8 @@ class ProcessPool final : public ExecutorCore,
   void set_worker_pids(std::vector<int> pids);
   /// From now on submit() throws BrokenProcessPool.
   void break_down(const std::string& reason);
+  /// From now on submit() throws, and the tasks that were taken fail. Needs no memory.
+  void drop_requests() noexcept;
   /// False: as there came something meanwhile, the manager has to go on.
   bool end_manager();
 

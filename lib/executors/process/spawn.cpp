@@ -3,9 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 
 #include "executors/process/bootstrap.hpp"
 #include "executors/process/frames.hpp"
+#include "executors/process/posix_spawn.hpp"
 
 namespace plait::detail {
 namespace {
@@ -31,7 +30,14 @@ struct Pair {
 };
 
 Pair moved_up(int here, int there) {
-  const PrivateFd low_here(here), low_there(there);  // closed whatever happens
+  PrivateFd low_here;  // closed whatever happens
+  try {
+    low_here = PrivateFd(here);
+  } catch (...) {
+    ::close(there);
+    throw;
+  }
+  const PrivateFd low_there(there);
   Pair pair;
   pair.there = PrivateFd::copy_of(there);
   pair.here = PrivateFd::copy_of(here);
@@ -58,53 +64,6 @@ Pair lifeline_pair() {
   return moved_up(fds[1], fds[0]);
 }
 
-// What the new process is told before it begins. Its destructor ends what its constructor began.
-class SpawnSettings {
- public:
-  SpawnSettings() {
-    check(::posix_spawnattr_init(&attributes_), "posix_spawnattr_init()");
-    check(::posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init()");
-    // Its own process group: Ctrl-C reaches this process only. No inherited mask or dispositions.
-    ::posix_spawnattr_setpgroup(&attributes_, 0);
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    ::posix_spawnattr_setsigmask(&attributes_, &signals);
-    ::sigfillset(&signals);
-    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
-    ::posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnSettings() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  void give(int socket, int lifeline, const SharedFds& shared) {
-    check(::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0), "open()");
-    check(::posix_spawn_file_actions_adddup2(&actions_, socket, worker_socket), "dup2()");
-    check(::posix_spawn_file_actions_adddup2(&actions_, lifeline, worker_lifeline), "dup2()");
-    check(::posix_spawn_file_actions_adddup2(&actions_, shared.claims, worker_claims), "dup2()");
-    check(::posix_spawn_file_actions_adddup2(&actions_, shared.arena, worker_arena), "dup2()");
-    check(::posix_spawn_file_actions_addclosefrom_np(&actions_, worker_arena + 1), "closefrom()");
-  }
-  pid_t spawn(const char* path, char* const* arguments, char* const* environment) {
-    pid_t pid = 0;
-    check(::posix_spawn(&pid, path, &actions_, &attributes_, arguments, environment),
-          "posix_spawn()");
-    return pid;
-  }
-
- private:
-  static void check(int error, const char* call) {
-    if (error != 0) throw_errno(error, call);
-  }
-
-  posix_spawnattr_t attributes_;
-  posix_spawn_file_actions_t actions_;
-};
-
 pid_t spawn_this_program(int socket, int lifeline, const SharedFds& shared) {
   std::string mark = std::string(worker_variable) + "=" + std::to_string(worker_depth() + 1);
   std::vector<char*> environment{mark.data()};
@@ -112,40 +71,63 @@ pid_t spawn_this_program(int socket, int lifeline, const SharedFds& shared) {
   environment.push_back(nullptr);
   std::string name = "plait-worker";
   char* arguments[] = {name.data(), nullptr};
-  SpawnSettings settings;
-  settings.give(socket, lifeline, shared);
+  PosixSpawn settings;
+  settings.reset_signals();
+  settings.make_group();  // Ctrl-C reaches this process only
+  settings.open(0, "/dev/null", O_RDONLY);
+  settings.copy(socket, worker_socket);
+  settings.copy(lifeline, worker_lifeline);
+  settings.copy(shared.claims, worker_claims);
+  settings.copy(shared.arena, worker_arena);
+  settings.close_from(worker_arena + 1);
   // Not the path: this is the running program even if its file was replaced.
   return settings.spawn("/proc/self/exe", arguments, environment.data());
 }
 
 }  // namespace
 
-WorkerProcess spawn_worker(const SharedFds& shared) {
+void spawn_worker(const SharedFds& shared, WorkerProcess& process) {
   Pair socket = socket_pair();
   Pair lifeline = lifeline_pair();
-  WorkerProcess process;
   process.pid = spawn_this_program(socket.there.get(), lifeline.there.get(), shared);
   process.socket = std::move(socket.here);
   process.lifeline = std::move(lifeline.here);
-  // Not <sys/pidfd.h>, which glibc 2.36 has without extern "C". The kernel sets close-on-exec.
-  // Where it refuses, the end of the socket's stream tells of the worker's death.
-  process.pidfd = PrivateFd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
-  return process;
+  // Where the kernel refuses, the end of the socket's stream tells of the worker's death.
+  process.pidfd = PrivateFd(open_pidfd(process.pid));
 }
 
-bool reap(const WorkerProcess& process, ProcessEnd& end) {
-  siginfo_t info{};
+namespace {
+
+// 0: as it should be.
+int wait_for(const WorkerProcess& process, siginfo_t& info, int flags) {
   const auto type = process.pidfd ? P_PIDFD : P_PID;
   const auto id = static_cast<id_t>(process.pidfd ? process.pidfd.get() : process.pid);
   int result = 0;
   do {
-    result = ::waitid(type, id, &info, WEXITED | WNOHANG);
+    result = ::waitid(type, id, &info, WEXITED | flags);
   } while (result != 0 && errno == EINTR);
-  if (result != 0) return true;  // SIGCHLD is ignored, or somebody else waits for all children
-  if (info.si_pid == 0) {
-    // Zombies of others show as ended on the pidfd only.
-    return false;
+  return result;
+}
+
+}  // namespace
+
+WorkerProcess::~WorkerProcess() {
+  if (pid <= 0 || reaped) return;
+  lifeline.close();
+  signal_group(*this, SIGKILL);
+  siginfo_t info{};
+  wait_for(*this, info, 0);
+}
+
+bool reap(WorkerProcess& process, ProcessEnd& end) {
+  siginfo_t info{};
+  if (wait_for(process, info, WNOHANG) != 0) {
+    process.reaped = true;  // SIGCHLD is ignored, or somebody else waits for all children
+    return true;
   }
+  // Zombies of others show as ended on the pidfd only.
+  if (info.si_pid == 0) return false;
+  process.reaped = true;
   end.known = true;
   end.core = info.si_code == CLD_DUMPED;
   (info.si_code == CLD_EXITED ? end.exit_status : end.signal) = info.si_status;

@@ -9,7 +9,14 @@ namespace plait::detail {
 
 /// A process of the same program that runs run_worker().
 struct WorkerProcess {
-  pid_t pid = 0;       ///< also its process group
+  WorkerProcess() = default;
+  /// Kills it and waits for its end, unless it was reaped.
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  pid_t pid = 0;  ///< also its process group
+  bool reaped = false;
   PrivateFd pidfd;     ///< readable once it has ended
   PrivateFd socket;    ///< non-blocking
   PrivateFd lifeline;  ///< the kernel kills the worker when the last copy of this is closed
@@ -22,7 +29,7 @@ struct SharedFds {
 };
 
 /// @throws std::system_error
-WorkerProcess spawn_worker(const SharedFds& shared);
+void spawn_worker(const SharedFds& shared, WorkerProcess& process);
 
 /// How a process ended; unknown where somebody else has asked the kernel before.
 struct ProcessEnd {
@@ -34,7 +41,7 @@ struct ProcessEnd {
 
 /// False: it lives. Takes it from the kernel, and nothing else: SIGCHLD and other children are not
 /// touched.
-bool reap(const WorkerProcess& process, ProcessEnd& end);
+bool reap(WorkerProcess& process, ProcessEnd& end);
 
 /// Sends `signal` to the worker and all it has started that is still in its group. It must not have
 /// been reaped.

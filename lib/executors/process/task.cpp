@@ -2,10 +2,23 @@
 #include "executors/process/task.hpp"
 
 #include <plait/core/errors.hpp>
+#include <plait/executors/broken_executor.hpp>
 
 #include "core/describe_exception.hpp"
 
 namespace plait::detail {
+namespace {
+
+// Made in advance, as a copy of it needs no memory. Never destroyed: pools may outlive static
+// objects.
+const BrokenProcessPool& lost = *new BrokenProcessPool(
+    "the pool's own thread failed, probably for lack of memory; its log tells more");
+
+}  // namespace
+
+Task::~Task() {
+  if (job && accepted && !job->done()) fail_task(*this, std::make_exception_ptr(lost));
+}
 
 // A value that cannot be made is an error of this future only.
 void finish_task(Task& task, ByteSource* result) {
@@ -26,7 +39,7 @@ void finish_task(Task& task, ByteSource* result) {
   task.job.detach()->end(phase, true);
 }
 
-void fail_task(Task& task, std::exception_ptr error) {
+void fail_task(Task& task, std::exception_ptr error) noexcept {
   FutureState& job = *task.job;
   if (!task.started() && !job.start()) return task.job.detach()->release();  // cancelled
   const Phase phase = job.store_error(std::move(error));

@@ -22,6 +22,8 @@ class TaskQueue {
   Task* next();
   /// The task of this job; null: it is not here.
   TaskPtr take(const FutureState& job);
+  /// Those that have not ended fail.
+  void clear() noexcept { lanes_.clear(); }
   /// How many there are, counting what was cancelled since the last next().
   std::size_t size() const noexcept;
 

@@ -12,12 +12,17 @@
 namespace plait::detail {
 
 WorkerLink::WorkerLink(const WorkerSettings& settings, int arena)
-    : process_(spawn_worker({.claims = claims_.fd(), .arena = arena})) {
+    : buffer_(std::make_unique_for_overwrite<char[]>(receive_size)), capacity_(receive_size) {
+  spawn_worker({.claims = claims_.fd(), .arena = arena}, process_);
   claims_.close_fd();
   Payload content;
   content.append(&settings, sizeof settings);
   queue(FrameKind::start, content);
   flush();
+}
+
+WorkerLink::~WorkerLink() {
+  while (!tasks_.empty()) take_first();
 }
 
 void WorkerLink::become_ready() noexcept {
@@ -153,8 +158,11 @@ std::span<char> WorkerLink::receive_room() {
   try {
     make_room();
   } catch (const std::bad_alloc&) {
-    skip_frame();
-    return bulk_room();
+    if (begin_ != end_) {
+      skip_frame();
+      return bulk_room();
+    }
+    begin_ = end_ = 0;  // a smaller buffer would have done
   }
   return {buffer_.get() + end_, capacity_ - end_};
 }

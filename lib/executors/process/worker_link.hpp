@@ -33,6 +33,8 @@ class WorkerLink {
 
   /// Starts a process; `arena` is the descriptor of the pool's. @throws std::system_error
   WorkerLink(const WorkerSettings& settings, int arena);
+  /// What it still has fails.
+  ~WorkerLink();
   WorkerLink(const WorkerLink&) = delete;
   WorkerLink& operator=(const WorkerLink&) = delete;
 

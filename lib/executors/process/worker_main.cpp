@@ -20,8 +20,6 @@
 #include <utility>
 #include <vector>
 
-#include <cxxabi.h>
-
 #include <plait/core/errors.hpp>
 #include <plait/executors/detail/remote_call.hpp>
 #include <plait/executors/detail/remote_error.hpp>
@@ -148,6 +146,12 @@ void leave_if_forked() {
   if (forked) std::_Exit(0);
 }
 
+// Runs in: a handler. pthread_exit(), which is caught without being an exception, ends this
+// process, whatever threads it has.
+void exit_if_unwound() {
+  if (!std::current_exception()) std::_Exit(0);
+}
+
 // What a task has printed is seen before its result, and is not lost if the worker is killed.
 void flush_output() {
   try {
@@ -226,9 +230,8 @@ void serve(PoolConnection& pool) {
     CodeAddress address;
     in(address.module, address.offset);
     find_function(address)(in, reply);
-  } catch (const abi::__forced_unwind&) {
-    std::_Exit(0);  // pthread_exit() ends this process, whatever threads it has
   } catch (...) {
+    exit_if_unwound();
     pool.skip_rest();  // first: what the pool has not sent yet lies in the task that ends now
     reply.fail();
   }
@@ -267,9 +270,8 @@ bool prepare(PoolConnection& pool) {
       if (!initializer) throw_code_mismatch();
       initializer();
     }
-  } catch (const abi::__forced_unwind&) {
-    std::_Exit(0);
   } catch (...) {
+    exit_if_unwound();
     send_error(std::current_exception());
     return false;
   }
