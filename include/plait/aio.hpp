@@ -35,3 +35,10 @@
 #include <plait/bridge/std_future.hpp>
 #include <plait/bridge/to_thread.hpp>
 #include <plait/bridge/wrap_future.hpp>
+
+// Sockets, pipes, other programs and files
+#include <plait/io/connections.hpp>
+#include <plait/io/datagrams.hpp>
+#include <plait/io/file.hpp>
+#include <plait/io/streams.hpp>
+#include <plait/io/subprocess.hpp>

@@ -138,6 +138,7 @@ struct Selector::Watched {
 // Somebody else's context may go on with what was started here: the handlers must find nothing to
 // do that needs the selector.
 Selector::~Selector() {
+  while (!resources_.empty()) resources_.pop_front().loop_closing();
   for (auto& [fd, watched] : watched_) {
     watched->read.callback.reset();
     watched->write.callback.reset();
@@ -209,7 +210,18 @@ void check_watchable(int fd) {
 
 }  // namespace
 
+void Selector::add_resource(LoopResource& resource, int fd) {
+  owned_.insert(fd);
+  resources_.push_back(resource);
+}
+
+void Selector::check_not_owned(int fd) const {
+  if (!owned_.contains(fd)) return;
+  throw RuntimeError("descriptor " + std::to_string(fd) + " is used by a transport or a server");
+}
+
 void Selector::watch(int fd, Direction direction, Callback callback) {
+  check_not_owned(fd);
   auto found = watched_.find(fd);
   if (found == watched_.end()) {
     check_watchable(fd);
@@ -221,6 +233,7 @@ void Selector::watch(int fd, Direction direction, Callback callback) {
 }
 
 bool Selector::unwatch(int fd, Direction direction) {
+  check_not_owned(fd);
   const auto found = watched_.find(fd);
   if (found == watched_.end() || !found->second->side(direction).callback) return false;
   const auto watched = found->second;

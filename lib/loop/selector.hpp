@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <unordered_set>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -12,6 +13,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <plait/core/detail/future_state.hpp>
+
+#include "loop/loop_resource.hpp"
 
 namespace plait::detail {
 
@@ -50,6 +53,11 @@ class Selector {
 
   void watch(int fd, Direction direction, Callback callback);
   bool unwatch(int fd, Direction direction);
+  /// It is told before the selector is gone, unless it has left its list; its descriptor is not for
+  /// watch() until forget_resource().
+  void add_resource(LoopResource& resource, int fd);
+  void forget_resource(int fd) noexcept { owned_.erase(fd); }
+
   void watch_signal(int number, Callback callback);
   bool unwatch_signal(int number);
 
@@ -60,6 +68,7 @@ class Selector {
   struct Side;
   class Event;
 
+  void check_not_owned(int fd) const;
   void arm(const std::shared_ptr<Watched>& watched, Direction direction);
   void arm_signal(int number);
   void watch_interrupts();
@@ -74,6 +83,8 @@ class Selector {
   Deadline armed_;                                    // for when deadline_ is set
   boost::asio::posix::stream_descriptor interrupts_;  // an eventfd, which signal handlers may write
   std::map<int, std::shared_ptr<Watched>> watched_;
+  WaiterList<LoopResource> resources_;
+  std::unordered_set<int> owned_;  // their descriptors
   struct Signal;
   std::map<int, std::unique_ptr<Signal>> signals_;
 };

@@ -1,0 +1,52 @@
+// Taking and giving back descriptors.
+#include "io/fd_watch.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include <plait/loop/detail/loop_core.hpp>
+
+namespace plait::detail {
+
+FdWatch::FdWatch(LoopCore& core, int fd, std::function<void()> on_loop_closing)
+    : selector_(nullptr), fd_(fd), on_loop_closing_(std::move(on_loop_closing)) {
+  try {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+      throw std::system_error(errno, std::generic_category(), "fcntl(O_NONBLOCK)");
+    }
+    selector_ = &core.selector();
+    descriptor_.emplace(selector_->context(), fd);
+    selector_->add_resource(*this, fd);
+  } catch (...) {
+    if (!descriptor_) ::close(fd);
+    throw;
+  }
+}
+
+void FdWatch::stop_waiting() noexcept {
+  boost::system::error_code ignored;
+  if (descriptor_) descriptor_->cancel(ignored);
+}
+
+// Who is told may be destroyed by it, and this object with it.
+void FdWatch::loop_closing() noexcept {
+  close();
+  if (const auto told = on_loop_closing_) told();
+}
+
+void FdWatch::close() noexcept {
+  if (!descriptor_) return;
+  unlink();
+  selector_->forget_resource(fd_);
+  fd_ = -1;
+  boost::system::error_code ignored;
+  descriptor_->close(ignored);
+  descriptor_.reset();
+}
+
+}  // namespace plait::detail

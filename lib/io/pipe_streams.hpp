@@ -1,0 +1,18 @@
+// Readers and writers of pipes.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include <plait/io/stream_reader.hpp>
+#include <plait/io/stream_writer.hpp>
+
+namespace plait::detail {
+
+class LoopCore;
+
+/// Both take the descriptor whatever happens. Runs in: the loop. @throws std::system_error
+std::shared_ptr<aio::StreamReader> open_read_pipe(LoopCore& core, int fd, std::size_t limit);
+std::shared_ptr<aio::StreamWriter> open_write_pipe(LoopCore& core, int fd);
+
+}  // namespace plait::detail

@@ -1,0 +1,98 @@
+// StreamWriter, and what connects it and its reader to a transport.
+#include <plait/io/stream_writer.hpp>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include <plait/io/transport.hpp>
+#include <plait/loop/sleep.hpp>
+
+#include "io/stream_protocol.hpp"
+
+namespace plait::detail {
+
+void StreamProtocol::connection_made(aio::Transport& transport) {
+  if (const auto reader = reader_.lock()) reader->set_transport(transport.shared_from_this());
+}
+
+// What nobody will read is received all the same: the other side is not to wait for it.
+std::span<char> StreamProtocol::get_buffer() {
+  thread_local std::array<char, 4096> nowhere;
+  const auto reader = reader_.lock();
+  return reader ? reader->room() : std::span<char>(nowhere);
+}
+
+void StreamProtocol::buffer_updated(std::size_t size) {
+  if (const auto reader = reader_.lock()) reader->received(size);
+}
+
+bool StreamProtocol::eof_received() {
+  if (const auto reader = reader_.lock()) reader->feed_eof();
+  return true;
+}
+
+void StreamProtocol::connection_lost(std::exception_ptr error) {
+  if (const auto reader = reader_.lock()) {
+    reader->transport_lost();
+    error ? reader->set_exception(error) : reader->feed_eof();
+  }
+  error_ = std::move(error);
+  closed_.open();
+  may_write_.open();
+}
+
+std::exception_ptr StreamProtocol::read_error() const {
+  const auto reader = reader_.lock();
+  return reader ? reader->exception() : nullptr;
+}
+
+Coroutine<> StreamProtocol::wait_until_may_write() {
+  if (!may_write_.is_open()) {
+    co_await make_coroutine<void>(new SignalWait<void>(may_write_, "StreamWriter.drain()"));
+  }
+  if (error_) std::rethrow_exception(error_);
+  if (closed_.is_open()) {
+    throw std::system_error(ECONNRESET, std::generic_category(), "drain(): Connection lost");
+  }
+}
+
+Coroutine<> StreamProtocol::wait_closed() {
+  co_await make_coroutine<void>(new SignalWait<void>(closed_, "StreamWriter.wait_closed()"));
+  if (error_) std::rethrow_exception(error_);
+}
+
+}  // namespace plait::detail
+
+namespace plait::aio {
+
+StreamWriter::StreamWriter(std::shared_ptr<Transport> transport,
+                           std::shared_ptr<plait::detail::StreamProtocol> protocol)
+    : transport_(std::move(transport)), protocol_(std::move(protocol)) {}
+
+StreamWriter::~StreamWriter() { transport_->close(); }
+
+void StreamWriter::write(std::string_view data) { transport_->write(data); }
+void StreamWriter::close() { transport_->close(); }
+void StreamWriter::abort() { transport_->abort(); }
+bool StreamWriter::is_closing() const noexcept { return transport_->is_closing(); }
+void StreamWriter::write_eof() { transport_->write_eof(); }
+bool StreamWriter::can_write_eof() const noexcept { return transport_->can_write_eof(); }
+std::string StreamWriter::peername() const { return transport_->peername(); }
+std::string StreamWriter::sockname() const { return transport_->sockname(); }
+
+// A connection that is being closed is given the turn in which it learns so.
+Coroutine<> StreamWriter::drain() {
+  const auto protocol = protocol_;
+  if (const auto error = protocol->read_error()) std::rethrow_exception(error);
+  if (transport_->is_closing()) co_await yield();
+  co_await protocol->wait_until_may_write();
+}
+
+Coroutine<> StreamWriter::wait_closed() {
+  const auto protocol = protocol_;
+  co_await protocol->wait_closed();
+}
+
+}  // namespace plait::aio
