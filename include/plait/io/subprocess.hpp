@@ -29,8 +29,12 @@ enum class Stdio { inherit, pipe, devnull, to_stdout };
 
 /// How a subprocess is started.
 struct SubprocessOptions {
-  /// Its standard input, output and error.
-  Stdio in = Stdio::inherit, out = Stdio::inherit, err = Stdio::inherit;
+  /// Its standard input.
+  Stdio in = Stdio::inherit;
+  /// Its standard output.
+  Stdio out = Stdio::inherit;
+  /// Its standard error.
+  Stdio err = Stdio::inherit;
   /// Where it works; nullopt: where this process does.
   std::optional<std::filesystem::path> cwd{};
   /// All of its environment variables; nullopt: those of this process.

@@ -21,6 +21,8 @@ class Transport;
 class BaseProtocol {
  public:
   virtual ~BaseProtocol() = default;
+  BaseProtocol(const BaseProtocol&) = delete;
+  BaseProtocol& operator=(const BaseProtocol&) = delete;
   /// It is closed. Null: by this side, or orderly by the other one.
   virtual void connection_lost(std::exception_ptr) {}
   /// More than the high limit waits to be sent: do not write until resume_writing().
@@ -30,8 +32,6 @@ class BaseProtocol {
 
  protected:
   BaseProtocol() = default;
-  BaseProtocol(const BaseProtocol&) = default;
-  BaseProtocol& operator=(const BaseProtocol&) = default;
 };
 
 /// Hears of one stream of bytes. **Python:** asyncio.Protocol.
