@@ -247,26 +247,32 @@ TEST_CASE("request_stop: ends a tree of forks at its next fork") {
   CHECK_THROWS_AS(future.result(limit), CancelledError);
 }
 
+Coroutine<int> count_and_wait_for(std::atomic<int>& begun, Future<int> future) {
+  ++begun;
+  co_return co_await future;
+}
+
 TEST_CASE("request_stop: all children that wait learn of it, and their parent can clean up") {
   ThreadPoolExecutor pool(2);
   std::vector<Promise<int>> never(10);
   Promise<int> after;
-  Promise<> waits;
+  std::atomic<int> begun{0};
   auto future = pool.submit(
-      [&never](Promise<> ready, Future<int> last) -> Coroutine<int> {
+      [&](Future<int> last) -> Coroutine<int> {
         std::vector<Coroutine<int>> children;
-        for (auto& promise : never) children.push_back(wait_for(promise.get_future()));
+        for (auto& promise : never) {
+          children.push_back(count_and_wait_for(begun, promise.get_future()));
+        }
         bool cancelled = false;
         try {
-          ready.set_result();
           (void)co_await aio::fork_join(std::move(children));
         } catch (const CancelledError&) {
           cancelled = true;
         }
         co_return cancelled ? co_await last : -1;
       },
-      waits, after.get_future());
-  waits.get_future().result(limit);
+      after.get_future());
+  while (begun < 10) std::this_thread::yield();
   CHECK(future.request_stop());
   after.set_result(8);
   CHECK(future.result(limit) == 8);

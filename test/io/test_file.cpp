@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -320,8 +321,13 @@ TEST_CASE_FIXTURE(InFolder, "close: waits for a read that goes on after all task
   on_loop([this]() -> Coroutine<> {
     const auto file = co_await aio::open(fifo(), "r+");
     const int writer = ::open(path("fifo").c_str(), O_RDWR | O_CLOEXEC);
-    const auto reading = create_task(file->read(1));
-    co_await ticks(10);
+    CHECK(::write(writer, "a", 1) == 1);
+    const auto reading = create_task(file->read(2));
+    const auto has_begun = [writer] {
+      int left = 0;
+      return ::ioctl(writer, FIONREAD, &left) == 0 && left == 0;
+    };
+    CHECK(co_await comes_true(has_begun));
     co_await cancel_the_others();
     co_await settle(reading);
     const auto closing = create_task(file->close());
@@ -329,7 +335,7 @@ TEST_CASE_FIXTURE(InFolder, "close: waits for a read that goes on after all task
       co_await aio::get_running_loop().run_in_executor(nullptr, [] {});
     }
     CHECK_FALSE(closing.done());
-    CHECK(::write(writer, "a", 1) == 1);
+    CHECK(::write(writer, "b", 1) == 1);
     co_await closing;
     ::close(writer);
   });

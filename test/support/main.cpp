@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "process_probe.hpp"
+#include "tsan_suppressions.hpp"
 
 namespace plait::test {
 namespace {

@@ -14,6 +14,7 @@
 
 #include "../process_probe.hpp"
 #include "../socket_pair.hpp"
+#include "../tsan_suppressions.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 extern "C" const char* __tsan_default_options() { return "die_after_fork=0 report_thread_leaks=0"; }

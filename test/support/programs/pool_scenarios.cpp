@@ -12,6 +12,7 @@
 #include <string>
 
 #include "../gate.hpp"
+#include "../tsan_suppressions.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 // Children that make threads, and threads that still run at exit(), are what this program is about.

@@ -15,6 +15,7 @@
 
 #include <plait/core/errors.hpp>
 
+#include "../tsan_suppressions.hpp"
 #include "process_library.hpp"
 
 namespace plait::test {

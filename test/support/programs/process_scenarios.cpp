@@ -7,6 +7,7 @@
 #include <string>
 
 #include "../process_gate.hpp"
+#include "../tsan_suppressions.hpp"
 
 namespace plait::test {
 namespace {

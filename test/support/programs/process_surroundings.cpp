@@ -25,6 +25,8 @@
 
 #include <plait/executors/process_pool_executor.hpp>
 
+#include "../tsan_suppressions.hpp"
+
 #if defined(__SANITIZE_ADDRESS__)
 // In the child of a fork() the search for leaks looks for threads that do not exist there.
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }

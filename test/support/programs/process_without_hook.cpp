@@ -10,6 +10,8 @@
 
 #include <plait/executors/process_pool_executor.hpp>
 
+#include "../tsan_suppressions.hpp"
+
 namespace {
 
 using plait::ProcessPoolExecutor;

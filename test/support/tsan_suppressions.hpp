@@ -1,4 +1,6 @@
-// What ThreadSanitizer is told not to report, in each program of the tests.
+// What ThreadSanitizer is told not to report: for the file of each test program that has main().
+#pragma once
+
 #if defined(__SANITIZE_THREAD__)
 // libstdc++ is not built with the sanitizer, so it does not see how the counter within an
 // exception_ptr orders the last use of an exception before its destruction. Nothing of plait's own
