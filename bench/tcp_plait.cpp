@@ -60,8 +60,9 @@ Coroutine<> echo(std::shared_ptr<Served> served, Reader reader, Writer writer) {
   if (--served->left == 0) served->all.set();
 }
 Coroutine<> swallow(std::shared_ptr<Served> served, Reader reader, Writer writer) {
-  for (;;) {
-    if ((co_await reader->read(static_cast<std::ptrdiff_t>(tcp_piece))).empty()) break;
+  for (bool more = true; more;) {
+    const std::string piece = co_await reader->read(tcp_piece);
+    more = !piece.empty();
   }
   writer->write(std::string(tcp_message, 'x'));
   co_await writer->drain();

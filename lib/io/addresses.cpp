@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
@@ -70,7 +71,12 @@ Coroutine<std::vector<SocketAddress>> resolve(LoopCore& core, std::string host, 
       resolver.async_resolve(host, std::to_string(port), flags, aio::as_tuple(aio::use_coroutine));
   auto [failed, results] = co_await std::move(answer);
   if (failed) throw std::system_error(failed, "resolving " + host);
-  for (const auto& result : results) found.push_back(address_of(result.endpoint()));
+  for (const auto& result : results) {
+    const SocketAddress address = address_of(result.endpoint());
+    const bool known = std::ranges::any_of(
+        found, [&](const SocketAddress& other) { return other.text() == address.text(); });
+    if (!known) found.push_back(address);
+  }
   if (found.empty()) throw_errno(EADDRNOTAVAIL, "resolving " + host + " gave no address");
   co_return found;
 }
@@ -135,8 +141,9 @@ Coroutine<int> connect_to(LoopCore& core, SocketAddress address) {
       ~Release() { descriptor.release(); }
       boost::asio::posix::stream_descriptor& descriptor;
     } const release{descriptor};
-    auto writable = descriptor.async_wait(descriptor.wait_write, aio::use_coroutine);
-    co_await std::move(writable);
+    auto writable = descriptor.async_wait(descriptor.wait_write, aio::as_tuple(aio::use_coroutine));
+    const auto [failed] = co_await std::move(writable);
+    if (failed) throw std::system_error(failed, "connecting to " + address.text());
     socklen_t size = sizeof error;
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   }

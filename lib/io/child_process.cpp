@@ -41,8 +41,7 @@ ChildProcess::~ChildProcess() { end_now(); }
 // A child that was killed takes no time worth mentioning to end.
 void ChildProcess::end_now() noexcept {
   if (returncode_ || reap(WNOHANG)) return;
-  ::kill(pid_, SIGKILL);
-  reap(0);
+  if (::kill(pid_, SIGKILL) == 0) reap(0);  // not one that has become another user's
 }
 
 void ChildProcess::watch() {

@@ -17,7 +17,7 @@
 
 namespace plait::detail {
 
-/// See FdTransport, whose life this has, too. It keeps itself alive until it is closed.
+/// See FdTransport, whose life this has, too.
 class DatagramSocket final : public aio::DatagramTransport {
  public:
   /// Takes the descriptor whatever happens. @throws std::system_error

@@ -39,6 +39,13 @@ bool is_character_device(int fd) {
   return ::fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
 }
 
+// Without room nothing could be told from the end.
+std::span<char> room_of(aio::BufferedProtocol& protocol) {
+  const std::span<char> room = protocol.get_buffer();
+  if (!room.empty()) return room;
+  throw RuntimeError("get_buffer() returned an empty buffer");
+}
+
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 }  // namespace
@@ -60,6 +67,7 @@ void FdTransport::start(std::shared_ptr<aio::Protocol> protocol, std::function<v
   set_protocol(std::move(protocol));
   // What can be read from a terminal says nothing of who reads it.
   if (kind_ == Kind::write_pipe && is_character_device(watch_.fd())) ended_ = true;
+  alive_ = self();
   reading_ = true;
   call_protocol("connection_made", [this] { protocol_->connection_made(*this); });
   watch_reads();
@@ -67,7 +75,7 @@ void FdTransport::start(std::shared_ptr<aio::Protocol> protocol, std::function<v
 
 // The loop is being closed: there is nobody to tell the protocol anything, and it may hold this.
 void FdTransport::forget_protocol() noexcept {
-  const auto self = weak_from_this().lock();
+  const auto self = std::exchange(alive_, nullptr);
   const auto protocol = std::exchange(protocol_, nullptr);
   buffered_ = nullptr;
   on_lost_ = nullptr;
@@ -108,7 +116,10 @@ void FdTransport::watch_reads() {
   watching_reads_ = true;
   watch_.when_readable([self = self()](const boost::system::error_code& error) {
     self->watching_reads_ = false;
-    if (!error && self->receives()) self->on_readable();
+    if (!self->receives() || error == boost::asio::error::operation_aborted) return;
+    if (!error) return self->on_readable();
+    if (self->kind_ == Kind::write_pipe) return;  // a file: nobody reads it from there
+    self->lose(system_error(error.value(), "this descriptor cannot be waited for"));
   });
 }
 
@@ -128,7 +139,7 @@ void FdTransport::on_readable() {
 // False: there is nothing more for now.
 bool FdTransport::receive() {
   std::span<char> room = shared_room();
-  if (buffered_) call_protocol("get_buffer", [&] { room = buffered_->get_buffer(); });
+  if (buffered_) call_protocol("get_buffer", [&] { room = room_of(*buffered_); });
   if (!receives()) return false;
   const std::ptrdiff_t received = receive_some(room);
   if (received < 0 && would_block(errno)) return false;
@@ -286,6 +297,7 @@ void FdTransport::lose(std::exception_ptr error) {
 }
 
 void FdTransport::connection_lost(const std::exception_ptr& error) {
+  const auto self = std::exchange(alive_, nullptr);
   const auto protocol = std::exchange(protocol_, nullptr);
   buffered_ = nullptr;
   try {

@@ -25,8 +25,8 @@ namespace plait::detail {
 // Whatever the way, connection_lost() is called once, by a handle of its own: never from within a
 // call of the user's.
 
-/// A Transport that asks the selector when its descriptor is ready. It keeps itself alive while the
-/// loop waits for it.
+/// A Transport that asks the selector when its descriptor is ready. It keeps itself alive until its
+/// connection is lost or the loop is closed.
 class FdTransport final : public aio::Transport {
  public:
   enum class Kind { socket, read_pipe, write_pipe };
@@ -100,6 +100,7 @@ class FdTransport final : public aio::Transport {
   std::size_t sent_ = 0;
   std::shared_ptr<aio::Protocol> protocol_;  // null: not started, or lost
   aio::BufferedProtocol* buffered_ = nullptr;
+  std::shared_ptr<FdTransport> alive_;  // itself; null: not started, or lost
   std::function<void()> on_lost_;
   ContextRef context_ = share_context();  // what callbacks see
 };

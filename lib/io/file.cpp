@@ -183,6 +183,7 @@ template <class Job>
 auto in_turn(std::shared_ptr<FileState> file, Job job)
     -> Coroutine<decltype(job(std::declval<FileState&>()))> {
   using T = decltype(job(std::declval<FileState&>()));
+  LoopCore& core = require_running_core();
   Promise<T> promise;
   auto done = promise.get_future();
   const bool first = file->add_operation([&file = *file, promise, job = std::move(job)]() mutable {
@@ -198,7 +199,6 @@ auto in_turn(std::shared_ptr<FileState> file, Job job)
       promise.set_exception(std::current_exception());
     }
   });
-  LoopCore& core = require_running_core();
   if (first) core.loop().run_in_executor(nullptr, Turns(file));
   const OutsideWork wait(core);
   co_return co_await std::move(done);

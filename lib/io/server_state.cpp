@@ -89,8 +89,8 @@ void ServerState::accepted(int fd) {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // not for Unix sockets
     const auto transport = std::make_shared<FdTransport>(*core_, fd, FdTransport::Kind::socket);
-    *client = transport;
     auto on_lost = [self = shared_from_this(), client] { self->client_gone(client); };
+    *client = transport;
     if (!tls_) return transport->start(factory_(), std::move(on_lost));
     // A failed handshake is the client's business; the connection is closed.
     start_tls(
@@ -141,8 +141,8 @@ void ServerState::close_clients(bool at_once) {
   }
 }
 
-Coroutine<> ServerState::wait_closed() {
-  co_await make_coroutine<void>(new SignalWait<void>(all_closed_, "Server.wait_closed()"));
+Coroutine<> ServerState::wait_closed(std::shared_ptr<ServerState> self) {
+  co_await make_coroutine<void>(new SignalWait<void>(self->all_closed_, "Server.wait_closed()"));
 }
 
 Coroutine<> ServerState::serve_forever(std::shared_ptr<ServerState> self) {
@@ -193,10 +193,7 @@ void Server::close_clients() { state_->close_clients(false); }
 void Server::abort_clients() { state_->close_clients(true); }
 bool Server::is_serving() const noexcept { return state_->is_serving(); }
 
-Coroutine<> Server::wait_closed() {
-  const auto state = state_;
-  co_await state->wait_closed();
-}
+Coroutine<> Server::wait_closed() { return plait::detail::ServerState::wait_closed(state_); }
 Coroutine<> Server::serve_forever() { return plait::detail::ServerState::serve_forever(state_); }
 
 }  // namespace plait::aio

@@ -35,7 +35,7 @@ class ServerState final : public std::enable_shared_from_this<ServerState> {
   void start_serving();
   void close() noexcept;
   void close_clients(bool at_once);
-  Coroutine<> wait_closed();
+  static Coroutine<> wait_closed(std::shared_ptr<ServerState> self);
   static Coroutine<> serve_forever(std::shared_ptr<ServerState> self);
   bool is_serving() const noexcept { return stage_ == Stage::serving && !core_->closed(); }
   std::uint16_t port() const;
@@ -43,7 +43,7 @@ class ServerState final : public std::enable_shared_from_this<ServerState> {
 
  private:
   enum class Stage { made, serving, closed };
-  using Clients = std::list<std::weak_ptr<FdTransport>>;
+  using Clients = std::list<std::weak_ptr<aio::Transport>>;
   struct Listener {
     Listener(LoopCore& core, int fd) : watch(core, fd) {}
     FdWatch watch;

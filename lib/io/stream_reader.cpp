@@ -177,7 +177,7 @@ Coroutine<std::string> StreamReader::read(std::ptrdiff_t n) {
     while (!eof_) co_await wait_for_data("read");
     co_return take(size());
   }
-  if (size() == 0 && !eof_) co_await wait_for_data("read");
+  while (size() == 0 && !eof_) co_await wait_for_data("read");
   co_return take(std::min(size(), static_cast<std::size_t>(n)));
 }
 

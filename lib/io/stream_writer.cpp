@@ -82,17 +82,25 @@ bool StreamWriter::can_write_eof() const noexcept { return transport_->can_write
 std::string StreamWriter::peername() const { return transport_->peername(); }
 std::string StreamWriter::sockname() const { return transport_->sockname(); }
 
+namespace {
+
+// These keep what they use, as the writer may be dropped before their first step.
+
 // A connection that is being closed is given the turn in which it learns so.
-Coroutine<> StreamWriter::drain() {
-  const auto protocol = protocol_;
+Coroutine<> drained(std::shared_ptr<Transport> transport,
+                    std::shared_ptr<plait::detail::StreamProtocol> protocol) {
   if (const auto error = protocol->read_error()) std::rethrow_exception(error);
-  if (transport_->is_closing()) co_await yield();
+  if (transport->is_closing()) co_await yield();
   co_await protocol->wait_until_may_write();
 }
 
-Coroutine<> StreamWriter::wait_closed() {
-  const auto protocol = protocol_;
+Coroutine<> closed(std::shared_ptr<plait::detail::StreamProtocol> protocol) {
   co_await protocol->wait_closed();
 }
+
+}  // namespace
+
+Coroutine<> StreamWriter::drain() { return drained(transport_, protocol_); }
+Coroutine<> StreamWriter::wait_closed() { return closed(protocol_); }
 
 }  // namespace plait::aio

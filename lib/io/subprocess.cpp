@@ -208,13 +208,22 @@ std::shared_ptr<StreamReader> Process::err() const noexcept { return child_->err
 
 Coroutine<int> Process::wait() { return plait::detail::ChildProcess::wait(child_); }
 
-Coroutine<std::pair<std::string, std::string>> Process::communicate(std::string input) {
-  const auto child = child_;
+namespace {
+
+// Keeps the child, as the handle may be dropped before its first step.
+Coroutine<std::pair<std::string, std::string>> communicate_with(
+    std::shared_ptr<plait::detail::ChildProcess> child, std::string input) {
   auto all = gather(plait::detail::send_all(child->in, std::move(input)),
                     plait::detail::read_all(child->out), plait::detail::read_all(child->err));
   auto [sent, out, err] = co_await std::move(all);
   co_await plait::detail::ChildProcess::wait(child);
   co_return std::pair(std::move(out), std::move(err));
+}
+
+}  // namespace
+
+Coroutine<std::pair<std::string, std::string>> Process::communicate(std::string input) {
+  return communicate_with(child_, std::move(input));
 }
 
 void Process::send_signal(int sig) { child_->send_signal(sig); }

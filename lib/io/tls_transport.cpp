@@ -33,6 +33,9 @@ struct FreeSsl {
 std::exception_ptr tls_error(const char* what) {
   const auto code = ::ERR_get_error();
   ::ERR_clear_error();
+  if (code == 0) {
+    return std::make_exception_ptr(std::system_error(ECONNABORTED, std::generic_category(), what));
+  }
   const boost::system::error_code error(static_cast<int>(code),
                                         boost::asio::error::get_ssl_category());
   return std::make_exception_ptr(std::system_error(error, what));
@@ -49,6 +52,7 @@ class TlsTransport final : public aio::Transport {
   void received(std::string_view data);
   void ended();
   void lost(std::exception_ptr error);
+  void forget() noexcept;
   template <class Call>
   void call_protocol(const char* function, Call call);
   const std::shared_ptr<aio::Protocol>& protocol() const noexcept { return protocol_; }
@@ -104,6 +108,7 @@ class TlsTransport final : public aio::Transport {
 class Below final : public aio::Protocol {
  public:
   explicit Below(std::shared_ptr<TlsTransport> tls) : tls_(std::move(tls)) {}
+  ~Below() override { tls_->forget(); }
 
   void connection_made(aio::Transport&) override { tls_->handshake(); }
   void data_received(std::string_view data) override { tls_->received(data); }
@@ -142,7 +147,10 @@ TlsTransport::TlsTransport(LoopCore& core, std::shared_ptr<FdTransport> below,
   ::SSL_set_connect_state(ssl_.get());
   if (side.host.empty()) return;
   ::SSL_set_tlsext_host_name(ssl_.get(), side.host.c_str());
-  ::SSL_set1_host(ssl_.get(), side.host.c_str());  // counts where the context verifies
+  // Counts where the context verifies.
+  if (::SSL_set1_host(ssl_.get(), side.host.c_str()) != 1) {
+    std::rethrow_exception(tls_error("SSL_set1_host()"));
+  }
 }
 
 void TlsTransport::set_protocol(std::shared_ptr<aio::Protocol> protocol) {
@@ -157,15 +165,16 @@ void TlsTransport::call_protocol(const char* function, Call call) {
   try {
     call();
   } catch (...) {
-    error_ = std::current_exception();
-    core_.report(std::string("Fatal error: protocol.") + function + "() call failed.", error_);
-    below_->abort();
+    const auto error = std::current_exception();
+    core_.report(std::string("Fatal error: protocol.") + function + "() call failed.", error);
+    fail(error);
   }
 }
 
 // ---------------------------------------------------------------- beginning
 
 void TlsTransport::handshake() {
+  ::ERR_clear_error();  // of others in this thread
   const int result = ::SSL_do_handshake(ssl_.get());
   const int error = ::SSL_get_error(ssl_.get(), result);
   flush();
@@ -179,7 +188,8 @@ void TlsTransport::handshake() {
 }
 
 void TlsTransport::fail(std::exception_ptr error) {
-  error_ = std::move(error);
+  if (stage_ == Stage::open) stage_ = Stage::closing;
+  if (!error_) error_ = std::move(error);
   below_->abort();
 }
 
@@ -244,10 +254,13 @@ void TlsTransport::pause_reading() {
 
 // What was received already comes in a turn of its own: not within a call of the user's.
 void TlsTransport::resume_reading() {
-  if (reading_ || is_closing()) return;
+  if (reading_ || is_closing() || core_.closed()) return;
   reading_ = true;
-  below_->resume_reading();
-  core_.loop().call_soon([self = shared_from_this(), this] { pump(); });
+  // The end of the stream below must not overtake what lies here.
+  core_.loop().call_soon([self = shared_from_this(), this] {
+    pump();
+    if (reading_ && !is_closing()) below_->resume_reading();
+  });
 }
 
 // ---------------------------------------------------------------- sending
@@ -284,6 +297,7 @@ void TlsTransport::close() {
   stage_ = Stage::closing;
   ::ERR_clear_error();
   ::SSL_shutdown(ssl_.get());
+  ::ERR_clear_error();
   flush();
   below_->close();
 }
@@ -305,6 +319,14 @@ void TlsTransport::lost(std::exception_ptr error) {
   const auto protocol = std::exchange(protocol_, nullptr);
   buffered_ = nullptr;
   if (begun && protocol) protocol->connection_lost(std::move(error));
+}
+
+// There is nobody left to tell of anything: the connection is lost, or the loop is being closed.
+void TlsTransport::forget() noexcept {
+  stage_ = Stage::lost;
+  on_handshake_ = nullptr;
+  buffered_ = nullptr;
+  const auto protocol = std::exchange(protocol_, nullptr);
 }
 
 }  // namespace

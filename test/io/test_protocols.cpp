@@ -116,6 +116,31 @@ TEST_CASE_FIXTURE(NothingLeft, "set_protocol: from then on another one hears of 
   }());
 }
 
+// Stops receiving at the first bytes.
+class Pausing final : public Recorder {
+ public:
+  void data_received(std::string_view data) override {
+    Recorder::data_received(data);
+    transport->pause_reading();
+  }
+};
+
+TEST_CASE_FIXTURE(NothingLeft, "pause_reading: a paused connection lives on until it is closed") {
+  aio::run([]() -> Coroutine<> {
+    const auto pausing = std::make_shared<Pausing>();
+    const Pair pair = co_await connect(std::make_shared<Recorder>(), pausing);
+    pair.here->transport->write("x");
+    co_await pausing->some.wait();
+    co_await aio::sleep(std::chrono::milliseconds(1));
+    CHECK_FALSE(pausing->transport->is_reading());
+    pausing->transport->write("y");
+    co_await pair.here->some.wait();
+    pausing->transport->close();
+    co_await end(pair);
+    CHECK(pausing->events == Events{"made", "x", "lost"});
+  }());
+}
+
 // Throws where it is told to.
 class Throwing final : public Recorder {
  public:

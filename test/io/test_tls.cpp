@@ -115,6 +115,34 @@ TEST_CASE_FIXTURE(NothingLeft, "tls: what is sent comes back, however much it is
   }(identity));
 }
 
+TEST_CASE_FIXTURE(NothingLeft, "tls: a slow reader gets all that was sent before the end") {
+  const Identity identity;
+  const std::string data(1UL << 20, 'x');
+  aio::run([](const Identity& id, const std::string& all) -> Coroutine<> {
+    aio::StreamOptions options;
+    options.ssl = id.server();
+    const auto give = [&all](Reader, Writer writer) -> Coroutine<> {
+      writer->write(all);
+      co_await writer->drain();
+      writer->close();
+    };
+    const auto server = co_await aio::start_server(give, "localhost", 0, options);
+    const auto [reader, writer] =
+        co_await connect(*server, id.client_that_trusts_it(), "localhost");
+    std::size_t got = 0;
+    for (bool more = true; more;) {
+      const std::string piece = co_await reader->read(10'000);
+      got += piece.size();
+      more = !piece.empty();
+      co_await aio::sleep(std::chrono::microseconds(100));
+    }
+    CHECK(got == all.size());
+    writer->close();
+    server->close();
+    co_await server->wait_closed();
+  }(identity, data));
+}
+
 TEST_CASE_FIXTURE(NothingLeft, "tls: a server that is not trusted, or is another, is refused") {
   const Identity identity;
   const std::pair<Context, std::string> clients[] = {
