@@ -273,21 +273,30 @@ TEST_CASE_FIXTURE(InFolder, "read: of a fifo waits for who writes, and others ru
   });
 }
 
+// A fifo: what was in it was read.
+bool is_empty(int fifo) {
+  int left = 0;
+  return ::ioctl(fifo, FIONREAD, &left) == 0 && left == 0;
+}
+
 TEST_CASE_FIXTURE(InFolder, "read: when cancelled goes on alone, and the file stays usable") {
   const LogCapture log;
   on_loop([this]() -> Coroutine<> {
     const auto file = co_await aio::open(fifo(), "r+");
+    const int writer = ::open(path("fifo").c_str(), O_RDWR | O_CLOEXEC);
+    CHECK(::write(writer, "a", 1) == 1);
     const auto begun = create_task(file->read(2));
     const auto waiting = create_task(file->read(2));
     const auto last = create_task(file->read(2));
-    co_await ticks(5);
+    CHECK(co_await comes_true([writer] { return is_empty(writer); }));
     begun.cancel();
     waiting.cancel();
     co_await settle(begun, waiting);
     CHECK((begun.cancelled() && waiting.cancelled()));
     CHECK_FALSE(last.done());
-    std::ofstream(path("fifo")) << "abcd";  // "ab" is for the read that had begun
+    CHECK(::write(writer, "bcd", 3) == 3);  // "b" is for the read that had begun
     CHECK(co_await last == "cd");
+    ::close(writer);
     co_await file->close();
   });
   CHECK(log.size() == 0);
@@ -323,11 +332,7 @@ TEST_CASE_FIXTURE(InFolder, "close: waits for a read that goes on after all task
     const int writer = ::open(path("fifo").c_str(), O_RDWR | O_CLOEXEC);
     CHECK(::write(writer, "a", 1) == 1);
     const auto reading = create_task(file->read(2));
-    const auto has_begun = [writer] {
-      int left = 0;
-      return ::ioctl(writer, FIONREAD, &left) == 0 && left == 0;
-    };
-    CHECK(co_await comes_true(has_begun));
+    CHECK(co_await comes_true([writer] { return is_empty(writer); }));
     co_await cancel_the_others();
     co_await settle(reading);
     const auto closing = create_task(file->close());
