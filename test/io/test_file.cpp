@@ -99,6 +99,19 @@ TEST_CASE_FIXTURE(InFolder, "seek: counts from the beginning, from here, or from
   });
 }
 
+TEST_CASE_FIXTURE(InFolder, "dropping a file closes it at once, whatever was done with it last") {
+  on_loop([this]() -> Coroutine<> {
+    const auto before = descriptor_count();
+    for (int i = 0; i < 300; ++i) {
+      auto file = co_await aio::open(path(), "w");
+      if (i % 3 > 0) co_await file->write("x");
+      if (i % 3 > 1) co_await file->seek(0);
+      file.reset();
+      REQUIRE(descriptor_count() == before);
+    }
+  });
+}
+
 // ---------------------------------------------------------------- modes
 
 struct ModeCase {
