@@ -17,12 +17,14 @@
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/system/system_error.hpp>
 #include <plait/bridge/asio.hpp>
 #include <plait/loop/detail/loop_core.hpp>
+#include <plait/loop/event_loop.hpp>
 
-#include "io/fd_watch.hpp"
-#include "io/owned_fd.hpp"
 #include "io/socket_name.hpp"
+#include "loop/selector.hpp"
 
 namespace plait::detail {
 namespace {
@@ -50,27 +52,16 @@ void remove_stale(const SocketAddress& address) {
   std::filesystem::remove(path, ignored);
 }
 
-}  // namespace
-
-std::string SocketAddress::text() const { return socket_name(storage, size); }
-
-Coroutine<std::vector<SocketAddress>> resolve(LoopCore& core, std::string host, std::uint16_t port,
-                                              Purpose purpose) {
-  std::vector<SocketAddress> found;
-  boost::system::error_code error;
-  const auto numeric = boost::asio::ip::make_address(host, error);
-  if (!error) {
-    found.push_back(address_of(Tcp::endpoint(numeric, port)));
-    co_return found;
-  }
-  Tcp::resolver resolver(core.selector().context());
+// Blocks, so it is for an executor's thread. Asio's own thread for this is one for all names.
+std::vector<SocketAddress> look_up(const std::string& host, std::uint16_t port, Purpose purpose) {
+  boost::asio::io_context unused;
+  boost::system::error_code failed;
   const auto flags =
       (purpose == Purpose::listen ? Tcp::resolver::passive : Tcp::resolver::address_configured) |
       Tcp::resolver::numeric_service;
-  auto answer =
-      resolver.async_resolve(host, std::to_string(port), flags, aio::as_tuple(aio::use_coroutine));
-  auto [failed, results] = co_await std::move(answer);
+  const auto results = Tcp::resolver(unused).resolve(host, std::to_string(port), flags, failed);
   if (failed) throw std::system_error(failed, "resolving " + host);
+  std::vector<SocketAddress> found;
   for (const auto& result : results) {
     const SocketAddress address = address_of(result.endpoint());
     const bool known = std::ranges::any_of(
@@ -78,7 +69,24 @@ Coroutine<std::vector<SocketAddress>> resolve(LoopCore& core, std::string host, 
     if (!known) found.push_back(address);
   }
   if (found.empty()) throw_errno(EADDRNOTAVAIL, "resolving " + host + " gave no address");
-  co_return found;
+  return found;
+}
+
+}  // namespace
+
+std::string SocketAddress::text() const { return socket_name(storage, size); }
+
+Coroutine<std::vector<SocketAddress>> resolve(LoopCore& core, std::string host, std::uint16_t port,
+                                              Purpose purpose) {
+  boost::system::error_code error;
+  const auto numeric = boost::asio::ip::make_address(host, error);
+  if (!error) {
+    std::vector<SocketAddress> found;
+    found.push_back(address_of(Tcp::endpoint(numeric, port)));
+    co_return found;
+  }
+  auto answer = core.loop().run_in_executor(nullptr, look_up, std::move(host), port, purpose);
+  co_return co_await std::move(answer);
 }
 
 SocketAddress unix_address(const std::filesystem::path& path) {
@@ -119,11 +127,11 @@ void set_option(int fd, int level, int option, int value) noexcept {
   ::setsockopt(fd, level, option, &value, sizeof value);
 }
 
-int make_socket(const SocketAddress& address, int type) {
-  const int fd = ::socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw_errno(errno, "socket()");
+OwnedFd make_socket(const SocketAddress& address, int type) {
+  OwnedFd fd(::socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) throw_errno(errno, "socket()");
   const bool is_tcp = type == SOCK_STREAM && address.storage.ss_family != AF_UNIX;
-  if (is_tcp) set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+  if (is_tcp) set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY);
   return fd;
 }
 
@@ -132,14 +140,27 @@ void bind_to(int fd, const SocketAddress& address) {
   throw_errno(errno, "binding to " + address.text());
 }
 
-Coroutine<int> connect_to(LoopCore& core, SocketAddress address) {
-  OwnedFd fd(make_socket(address, SOCK_STREAM));
+namespace {
+
+using Descriptor = boost::asio::posix::stream_descriptor;
+
+// Who is given it has to release() it.
+Descriptor watch_descriptor(LoopCore& core, int fd) try {
+  return Descriptor(core.selector().context(), fd);
+} catch (const boost::system::system_error& error) {
+  throw std::system_error(error.code(), "watching a socket");
+}
+
+}  // namespace
+
+Coroutine<OwnedFd> connect_to(LoopCore& core, SocketAddress address) {
+  OwnedFd fd = make_socket(address, SOCK_STREAM);
   int error = ::connect(fd.get(), address.get(), address.size) == 0 ? 0 : errno;
   if (error == EINPROGRESS || error == EINTR) {
-    boost::asio::posix::stream_descriptor descriptor(core.selector().context(), fd.get());
+    Descriptor descriptor = watch_descriptor(core, fd.get());
     struct Release {
       ~Release() { descriptor.release(); }
-      boost::asio::posix::stream_descriptor& descriptor;
+      Descriptor& descriptor;
     } const release{descriptor};
     auto writable = descriptor.async_wait(descriptor.wait_write, aio::as_tuple(aio::use_coroutine));
     const auto [failed] = co_await std::move(writable);
@@ -148,11 +169,11 @@ Coroutine<int> connect_to(LoopCore& core, SocketAddress address) {
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   }
   if (error != 0) throw_errno(error, "connecting to " + address.text());
-  co_return fd.release();
+  co_return fd;
 }
 
-int listen_at(const SocketAddress& address, ListenOptions options) {
-  OwnedFd fd(make_socket(address, SOCK_STREAM));
+OwnedFd listen_at(const SocketAddress& address, ListenOptions options) {
+  OwnedFd fd = make_socket(address, SOCK_STREAM);
   const int family = address.storage.ss_family;
   if (family == AF_UNIX) {
     remove_stale(address);
@@ -163,7 +184,7 @@ int listen_at(const SocketAddress& address, ListenOptions options) {
   }
   bind_to(fd.get(), address);
   if (::listen(fd.get(), options.backlog) != 0) throw_errno(errno, "listen()");
-  return fd.release();
+  return fd;
 }
 
 }  // namespace plait::detail

@@ -10,6 +10,8 @@
 
 #include <plait/core/coroutine.hpp>
 
+#include "io/owned_fd.hpp"
+
 namespace plait::detail {
 
 class LoopCore;
@@ -26,7 +28,9 @@ struct SocketAddress {
 
 /// What an address is asked for.
 enum class Purpose { connect, listen };
-/// The addresses of a host; with an empty one, those of this machine. @throws std::system_error
+/// The addresses of a host; with an empty one, those of this machine. Names are looked up in the
+/// loop's default executor. **Cancellation:** does not wait for the answer.
+/// @throws std::system_error
 Coroutine<std::vector<SocketAddress>> resolve(LoopCore& core, std::string host, std::uint16_t port,
                                               Purpose purpose);
 /// "1.2.3.4:80", "[::1]:80". @throws std::invalid_argument
@@ -35,17 +39,17 @@ SocketAddress parse_address(const std::string& text);
 SocketAddress unix_address(const std::filesystem::path& path);
 
 /// A non-blocking socket of the address's family. @throws std::system_error
-int make_socket(const SocketAddress& address, int type);
+OwnedFd make_socket(const SocketAddress& address, int type);
 /// @throws std::system_error
 void bind_to(int fd, const SocketAddress& address);
 void set_option(int fd, int level, int option, int value = 1) noexcept;
 /// A socket that is connected. @throws std::system_error
-Coroutine<int> connect_to(LoopCore& core, SocketAddress address);
+Coroutine<OwnedFd> connect_to(LoopCore& core, SocketAddress address);
 /// A socket that listens. @throws std::system_error
 struct ListenOptions {
   int backlog;
   bool reuse_port;
 };
-int listen_at(const SocketAddress& address, ListenOptions options);
+OwnedFd listen_at(const SocketAddress& address, ListenOptions options);
 
 }  // namespace plait::detail

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <system_error>
+#include <utility>
 
 #include "executors/process/posix_spawn.hpp"
 
@@ -19,28 +20,24 @@ constexpr int unknown_status = 255;
 
 }  // namespace
 
-ChildProcess::ChildProcess(LoopCore& core, pid_t pid) : pid_(pid) {
-  const int fd = open_pidfd(pid);
+void ChildProcess::take(LoopCore& core, pid_t pid) {
+  pid_ = pid;
+  OwnedFd fd(open_pidfd(pid));
   const int error = errno;
-  if (fd < 0 && error == ESRCH) {  // it has ended, and somebody else has reaped it
+  if (fd.get() < 0 && error == ESRCH) {  // it has ended, and somebody else has reaped it
     returncode_ = unknown_status;
     ended_.open();
     return;
   }
-  try {
-    if (fd < 0) throw std::system_error(error, std::generic_category(), "pidfd_open()");
-    pidfd_.emplace(core, fd);
-  } catch (...) {
-    end_now();
-    throw;
-  }
+  if (fd.get() < 0) throw std::system_error(error, std::generic_category(), "pidfd_open()");
+  pidfd_.emplace(core, std::move(fd));
 }
 
 ChildProcess::~ChildProcess() { end_now(); }
 
 // A child that was killed takes no time worth mentioning to end.
 void ChildProcess::end_now() noexcept {
-  if (returncode_ || reap(WNOHANG)) return;
+  if (pid_ < 0 || returncode_ || reap(WNOHANG)) return;
   if (::kill(pid_, SIGKILL) == 0) reap(0);  // not one that has become another user's
 }
 

@@ -19,12 +19,13 @@ namespace plait::detail {
 /// What a Process is a handle of. The loop keeps it until the process has ended. Loop thread only.
 class ChildProcess final : public std::enable_shared_from_this<ChildProcess> {
  public:
-  /// Of a process that was just started, and is this one's from now on.
-  ChildProcess(LoopCore& core, pid_t pid);
+  ChildProcess() = default;
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
+  /// Takes a process that was just started whatever happens. @throws std::system_error
+  void take(LoopCore& core, pid_t pid);
   /// Hears of its end from now on.
   void watch();
   int pid() const noexcept { return pid_; }
@@ -42,9 +43,9 @@ class ChildProcess final : public std::enable_shared_from_this<ChildProcess> {
   bool reap(int flags) noexcept;
   void end_now() noexcept;
 
-  const pid_t pid_;
+  pid_t pid_ = -1;
   std::optional<FdWatch> pidfd_;
-  std::optional<int> returncode_;
+  std::optional<int> returncode_;  // empty: it runs, or was not started yet
   SignalLine ended_{"Process", false};
 };
 

@@ -30,11 +30,11 @@ bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 }  // namespace
 
-DatagramSocket::DatagramSocket(LoopCore& core, int fd)
+DatagramSocket::DatagramSocket(LoopCore& core, OwnedFd fd)
     : core_(core.shared_from_this()),
-      watch_(core, fd, [this] { forget_protocol(); }),
-      peername_(peer_name(fd)),
-      sockname_(own_name(fd)) {}
+      watch_(core, std::move(fd), [this] { forget_protocol(); }),
+      peername_(peer_name(watch_.fd())),
+      sockname_(own_name(watch_.fd())) {}
 
 // See FdTransport.
 void DatagramSocket::forget_protocol() noexcept {

@@ -20,8 +20,8 @@ namespace plait::detail {
 /// See FdTransport, whose life this has, too.
 class DatagramSocket final : public aio::DatagramTransport {
  public:
-  /// Takes the descriptor whatever happens. @throws std::system_error
-  DatagramSocket(LoopCore& core, int fd);
+  /// @throws std::system_error
+  DatagramSocket(LoopCore& core, OwnedFd fd);
 
   /// Begins: connection_made(), then receiving.
   void start(std::shared_ptr<aio::DatagramProtocol> protocol);

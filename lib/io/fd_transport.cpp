@@ -50,12 +50,12 @@ bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 }  // namespace
 
-FdTransport::FdTransport(LoopCore& core, int fd, Kind kind)
+FdTransport::FdTransport(LoopCore& core, OwnedFd fd, Kind kind)
     : core_(core.shared_from_this()),
-      watch_(core, fd, [this] { forget_protocol(); }),
+      watch_(core, std::move(fd), [this] { forget_protocol(); }),
       kind_(kind),
-      peername_(kind == Kind::socket ? peer_name(fd) : std::string()),
-      sockname_(kind == Kind::socket ? own_name(fd) : std::string()) {}
+      peername_(kind == Kind::socket ? peer_name(watch_.fd()) : std::string()),
+      sockname_(kind == Kind::socket ? own_name(watch_.fd()) : std::string()) {}
 
 FdTransport::~FdTransport() = default;
 
@@ -70,7 +70,13 @@ void FdTransport::start(std::shared_ptr<aio::Protocol> protocol, std::function<v
   alive_ = self();
   reading_ = true;
   call_protocol("connection_made", [this] { protocol_->connection_made(*this); });
-  watch_reads();
+  try {
+    watch_reads();
+  } catch (...) {
+    watch_.close();
+    forget_protocol();
+    throw;
+  }
 }
 
 // The loop is being closed: there is nobody to tell the protocol anything, and it may hold this.
@@ -116,7 +122,7 @@ void FdTransport::watch_reads() {
   watching_reads_ = true;
   watch_.when_readable([self = self()](const boost::system::error_code& error) {
     self->watching_reads_ = false;
-    if (!self->receives() || error == boost::asio::error::operation_aborted) return;
+    if (!self->receives()) return;
     if (!error) return self->on_readable();
     if (self->kind_ == Kind::write_pipe) return;  // a file: nobody reads it from there
     self->lose(system_error(error.value(), "this descriptor cannot be waited for"));

@@ -31,12 +31,16 @@ class FdTransport final : public aio::Transport {
  public:
   enum class Kind { socket, read_pipe, write_pipe };
 
-  /// Takes the descriptor whatever happens. @throws std::system_error
-  FdTransport(LoopCore& core, int fd, Kind kind);
+  /// @throws std::system_error
+  FdTransport(LoopCore& core, OwnedFd fd, Kind kind);
   ~FdTransport() override;
 
   /// Begins: connection_made(), then receiving. `on_lost` is called at the very end.
   void start(std::shared_ptr<aio::Protocol> protocol, std::function<void()> on_lost = nullptr);
+
+  bool is_socket() const noexcept { return kind_ == Kind::socket; }
+  /// The other side sends nothing more.
+  bool has_ended() const noexcept { return ended_; }
 
   void write(std::string_view data) override;
   void write_eof() override;

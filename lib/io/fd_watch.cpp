@@ -2,29 +2,28 @@
 #include "io/fd_watch.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
-#include <plait/loop/detail/loop_core.hpp>
+#include <boost/system/system_error.hpp>
 
 namespace plait::detail {
 
-FdWatch::FdWatch(LoopCore& core, int fd, std::function<void()> on_loop_closing)
-    : selector_(nullptr), fd_(fd), on_loop_closing_(std::move(on_loop_closing)) {
+FdWatch::FdWatch(LoopCore& core, OwnedFd fd, std::function<void()> on_loop_closing)
+    : core_(core), fd_(fd.get()), on_loop_closing_(std::move(on_loop_closing)) {
+  const int flags = ::fcntl(fd_, F_GETFL);
+  if (flags < 0 || ::fcntl(fd_, F_SETFL, flags | O_NONBLOCK) != 0) {
+    throw std::system_error(errno, std::generic_category(), "fcntl(O_NONBLOCK)");
+  }
   try {
-    const int flags = ::fcntl(fd, F_GETFL);
-    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
-      throw std::system_error(errno, std::generic_category(), "fcntl(O_NONBLOCK)");
-    }
     selector_ = &core.selector();
-    descriptor_.emplace(selector_->context(), fd);
-    selector_->add_resource(*this, fd);
-  } catch (...) {
-    if (!descriptor_) ::close(fd);
-    throw;
+    descriptor_.emplace(selector_->context(), fd_);
+    fd.release();
+    selector_->add_resource(*this, fd_);
+  } catch (const boost::system::system_error& error) {
+    throw std::system_error(error.code(), "watching a descriptor");
   }
 }
 

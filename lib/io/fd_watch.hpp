@@ -5,8 +5,12 @@
 #include <optional>
 #include <utility>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <plait/loop/detail/loop_core.hpp>
+#include <plait/loop/event_loop.hpp>
 
+#include "io/owned_fd.hpp"
 #include "loop/loop_resource.hpp"
 #include "loop/selector.hpp"
 
@@ -14,24 +18,25 @@ namespace plait::detail {
 
 /// Owns a descriptor. Loop thread only.
 ///
-/// A handler is called once, in the loop's thread, with Asio's error_code: operation_aborted if
-/// close() came first. Nothing is called after the loop was closed.
+/// A handler keeps this alive. It is called once, in a turn of the loop, with Asio's error_code;
+/// not at all if stop_waiting(), close() or the loop's end came first. After stop_waiting() one may
+/// be on its way already.
 class FdWatch final : public LoopResource {
  public:
-  /// Makes the descriptor non-blocking, and takes it whatever happens. `on_loop_closing` is called
-  /// after it was closed with the loop. @throws std::system_error
-  FdWatch(LoopCore& core, int fd, std::function<void()> on_loop_closing = nullptr);
+  /// Makes the descriptor non-blocking. `on_loop_closing` is called after it was closed with the
+  /// loop. @throws std::system_error
+  FdWatch(LoopCore& core, OwnedFd fd, std::function<void()> on_loop_closing = nullptr);
   ~FdWatch() { close(); }
 
   /// -1: it was closed.
   int fd() const noexcept { return fd_; }
   template <class Handler>
   void when_readable(Handler handler) {
-    descriptor_->async_wait(Descriptor::wait_read, std::move(handler));
+    descriptor_->async_wait(Descriptor::wait_read, in_a_turn(std::move(handler)));
   }
   template <class Handler>
   void when_writable(Handler handler) {
-    descriptor_->async_wait(Descriptor::wait_write, std::move(handler));
+    descriptor_->async_wait(Descriptor::wait_write, in_a_turn(std::move(handler)));
   }
   /// Ends all waits.
   void stop_waiting() noexcept;
@@ -41,9 +46,21 @@ class FdWatch final : public LoopResource {
  private:
   using Descriptor = boost::asio::posix::stream_descriptor;
 
+  // An io_context that somebody else runs calls what is ready between the loop's turns.
+  template <class Handler>
+  auto in_a_turn(Handler handler) {
+    return [this, handler = std::move(handler)](const boost::system::error_code& error) mutable {
+      if (closed() || error == boost::asio::error::operation_aborted) return;
+      if (running_core() == &core_) return handler(error);
+      core_.loop().call_soon([this, handler = std::move(handler), error]() mutable {
+        if (!closed()) handler(error);
+      });
+    };
+  }
   void loop_closing() noexcept override;
 
-  Selector* selector_;
+  LoopCore& core_;  // exists unless closed(), as the selector
+  Selector* selector_ = nullptr;
   int fd_;
   std::optional<Descriptor> descriptor_;  // empty: closed
   const std::function<void()> on_loop_closing_;

@@ -7,12 +7,14 @@
 #include <plait/io/stream_reader.hpp>
 #include <plait/io/stream_writer.hpp>
 
+#include "io/owned_fd.hpp"
+
 namespace plait::detail {
 
 class LoopCore;
 
-/// Both take the descriptor whatever happens. Runs in: the loop. @throws std::system_error
-std::shared_ptr<aio::StreamReader> open_read_pipe(LoopCore& core, int fd, std::size_t limit);
-std::shared_ptr<aio::StreamWriter> open_write_pipe(LoopCore& core, int fd);
+/// Both run in the loop. @throws std::system_error
+std::shared_ptr<aio::StreamReader> open_read_pipe(LoopCore& core, OwnedFd fd, std::size_t limit);
+std::shared_ptr<aio::StreamWriter> open_write_pipe(LoopCore& core, OwnedFd fd);
 
 }  // namespace plait::detail

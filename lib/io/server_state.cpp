@@ -37,15 +37,13 @@ bool out_of_resources(int error) {
 
 }  // namespace
 
-ServerState::ServerState(LoopCore& core, std::vector<int> sockets, aio::ProtocolFactory factory,
-                         std::shared_ptr<void> tls,
-                         std::optional<std::filesystem::path> remove_at_end)
-    : core_(core.shared_from_this()),
-      factory_(std::move(factory)),
-      tls_(std::move(tls)),
-      remove_at_end_(std::move(remove_at_end)) {
-  for (const int fd : sockets) listeners_.push_back(std::make_shared<Listener>(core, fd));
-  if (remove_at_end_) inode_ = inode_of(*remove_at_end_);
+ServerState::ServerState(LoopCore& core, std::vector<OwnedFd> sockets, aio::ProtocolFactory factory,
+                         ServerOptions options)
+    : core_(core.shared_from_this()), factory_(std::move(factory)), options_(std::move(options)) {
+  for (OwnedFd& fd : sockets) {
+    listeners_.push_back(std::make_shared<Listener>(core, std::move(fd)));
+  }
+  if (options_.remove_at_end) inode_ = inode_of(*options_.remove_at_end);
 }
 
 void ServerState::check_not_closed() const {
@@ -71,9 +69,9 @@ void ServerState::listen(const std::shared_ptr<Listener>& listener) {
 
 void ServerState::accept_all(const std::shared_ptr<Listener>& listener) {
   for (int i = 0; i < accepts_at_a_time && is_serving(); ++i) {
-    const int fd = ::accept4(listener->watch.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      accepted(fd);
+    OwnedFd fd(::accept4(listener->watch.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd.get() >= 0) {
+      accepted(std::move(fd));
     } else if (out_of_resources(errno)) {
       return pause_accepting(listener, errno);
     } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -83,22 +81,26 @@ void ServerState::accept_all(const std::shared_ptr<Listener>& listener) {
   if (is_serving()) listen(listener);
 }
 
-void ServerState::accepted(int fd) {
-  const auto client = clients_.emplace(clients_.end());
+void ServerState::accepted(OwnedFd fd) {
+  auto client = clients_.end();
   try {
+    client = clients_.emplace(client);
     const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // not for Unix sockets
-    const auto transport = std::make_shared<FdTransport>(*core_, fd, FdTransport::Kind::socket);
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // not for Unix sockets
+    const auto transport =
+        std::make_shared<FdTransport>(*core_, std::move(fd), FdTransport::Kind::socket);
     auto on_lost = [self = shared_from_this(), client] { self->client_gone(client); };
     *client = transport;
-    if (!tls_) return transport->start(factory_(), std::move(on_lost));
+    if (!options_.tls) return transport->start(factory_(), std::move(on_lost));
+    TlsSide side;
+    side.is_server = true;
+    side.handshake_timeout = options_.handshake_timeout;
     // A failed handshake is the client's business; the connection is closed.
-    start_tls(
-        *core_, transport, tls_, {.is_server = true}, factory_(), [](const std::exception_ptr&) {},
-        std::move(on_lost));
+    const auto ignore = [](const std::exception_ptr&) {};
+    begin_tls(*core_, transport, options_.tls, side, factory_(), ignore, std::move(on_lost));
   } catch (...) {
     core_->report("Error on transport creation for incoming connection", std::current_exception());
-    client_gone(client);
+    if (client != clients_.end()) client_gone(client);
   }
 }
 
@@ -126,9 +128,10 @@ void ServerState::close() noexcept {
   for (const auto& listener : listeners_) listener->watch.close();
   listeners_.clear();
   closing_.open();
-  if (remove_at_end_ && inode_ != 0 && inode_of(*remove_at_end_) == inode_) {
+  const auto& path = options_.remove_at_end;
+  if (path && inode_ != 0 && inode_of(*path) == inode_) {
     std::error_code ignored;
-    std::filesystem::remove(*remove_at_end_, ignored);
+    std::filesystem::remove(*path, ignored);
   }
   if (clients_.empty()) all_closed_.open();
 }

@@ -8,8 +8,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <plait/core/clock.hpp>
 #include <plait/core/coroutine.hpp>
 #include <plait/io/connections.hpp>
 #include <plait/loop/detail/loop_core.hpp>
@@ -21,15 +23,22 @@ namespace plait::detail {
 
 class FdTransport;
 
+/// How a server is made.
+struct ServerOptions {
+  std::shared_ptr<void> tls{};  ///< a context; null: none
+  Duration handshake_timeout{};
+  std::optional<std::filesystem::path> remove_at_end{};  ///< a Unix socket's file
+};
+
 //   made ── start_serving() ──▶ serving ── close() ──▶ closed
 //     └──────────────────────── close() ─────────────────▲
 
 /// What a Server is a handle of. Its connections keep it until they are closed. Loop thread only.
 class ServerState final : public std::enable_shared_from_this<ServerState> {
  public:
-  /// Takes sockets that listen. `tls`: a context, or null. `remove_at_end`: a Unix socket's file.
-  ServerState(LoopCore& core, std::vector<int> sockets, aio::ProtocolFactory factory,
-              std::shared_ptr<void> tls, std::optional<std::filesystem::path> remove_at_end);
+  /// Of sockets that listen.
+  ServerState(LoopCore& core, std::vector<OwnedFd> sockets, aio::ProtocolFactory factory,
+              ServerOptions options);
   ~ServerState() { close(); }
 
   void start_serving();
@@ -45,13 +54,13 @@ class ServerState final : public std::enable_shared_from_this<ServerState> {
   enum class Stage { made, serving, closed };
   using Clients = std::list<std::weak_ptr<aio::Transport>>;
   struct Listener {
-    Listener(LoopCore& core, int fd) : watch(core, fd) {}
+    Listener(LoopCore& core, OwnedFd fd) : watch(core, std::move(fd)) {}
     FdWatch watch;
   };
 
   void listen(const std::shared_ptr<Listener>& listener);
   void accept_all(const std::shared_ptr<Listener>& listener);
-  void accepted(int fd);
+  void accepted(OwnedFd fd);
   void pause_accepting(const std::shared_ptr<Listener>& listener, int error);
   void client_gone(Clients::iterator client);
   void check_not_closed() const;
@@ -59,9 +68,8 @@ class ServerState final : public std::enable_shared_from_this<ServerState> {
   const std::shared_ptr<LoopCore> core_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   const aio::ProtocolFactory factory_;
-  const std::shared_ptr<void> tls_;  // null: none
-  const std::optional<std::filesystem::path> remove_at_end_;
-  std::uint64_t inode_ = 0;  // of remove_at_end_: what lies there later may be another's
+  const ServerOptions options_;
+  std::uint64_t inode_ = 0;  // of the file to remove: what lies there later may be another's
   Stage stage_ = Stage::made;
   bool serving_forever_ = false;
   Clients clients_;

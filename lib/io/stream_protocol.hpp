@@ -4,6 +4,7 @@
 #include <exception>
 #include <memory>
 #include <span>
+#include <string>
 
 #include <plait/core/coroutine.hpp>
 #include <plait/io/stream_reader.hpp>
@@ -31,6 +32,10 @@ class StreamProtocol : public aio::BufferedProtocol {
   Coroutine<> wait_until_may_write();
   Coroutine<> wait_closed();
   std::exception_ptr read_error() const;
+  /// The reader is fed by another transport from now on, to which belongs what lies here unread.
+  std::string replace_transport(const std::shared_ptr<aio::Transport>& transport);
+  /// It has accepted its connection.
+  virtual bool is_server() const noexcept { return false; }
 
  private:
   std::weak_ptr<aio::StreamReader> reader_;

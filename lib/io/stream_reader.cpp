@@ -9,9 +9,10 @@
 
 #include <plait/core/errors.hpp>
 #include <plait/io/errors.hpp>
-#include <plait/io/transport.hpp>
 
-namespace plait::aio {
+#include "io/stream_buffer.hpp"
+
+namespace plait::detail {
 namespace {
 
 // A connection that is used little keeps little memory, one that carries much needs few calls.
@@ -25,6 +26,8 @@ std::size_t checked(std::size_t limit) {
 
 std::vector<std::string> checked(std::vector<std::string> separators) {
   const bool bad = separators.empty() || std::ranges::any_of(separators, &std::string::empty);
+  // Of those that end in the same place the shortest one counts.
+  std::ranges::sort(separators, {}, &std::string::size);
   if (!bad) return separators;
   throw std::invalid_argument("readuntil(): a separator has to be at least one byte long");
 }
@@ -48,31 +51,29 @@ Match find_first(std::string_view data, const std::vector<std::string>& separato
 
 }  // namespace
 
-IncompleteReadError::IncompleteReadError(std::string partial, std::optional<std::size_t> expected)
-    : Error("the stream ended after " + std::to_string(partial.size()) + " of " +
-            (expected ? std::to_string(*expected) : std::string("an unknown number of")) +
-            " expected bytes"),
-      partial_(std::move(partial)),
-      expected_(expected) {}
-
-StreamReader::StreamReader(std::size_t limit) : limit_(checked(limit)), room_(least_room) {}
-
-StreamReader::~StreamReader() {
-  if (!transport_) return;
-  if (!transport_->can_write()) {
-    transport_->close();
-  } else if (paused_) {
-    transport_->resume_reading();  // what comes from now on is dropped
-  }
-}
+StreamBuffer::StreamBuffer(std::size_t limit) : limit_(checked(limit)), room_(least_room) {}
 
 // ---------------------------------------------------------------- what comes in
 
-void StreamReader::set_transport(std::shared_ptr<Transport> transport) {
+void StreamBuffer::set_transport(std::shared_ptr<aio::Transport> transport) {
   transport_ = std::move(transport);
+  paused_ = false;
+  pause_if_full();
 }
 
-void StreamReader::feed_data(std::string_view data) {
+void StreamBuffer::reader_dropped() noexcept {
+  dropped_ = true;
+  more_.wake_all(destroyed_error("StreamReader"));
+  const auto transport = std::exchange(transport_, nullptr);
+  if (!transport) return;
+  if (!transport->can_write()) {
+    transport->close();
+  } else if (paused_) {
+    transport->resume_reading();  // what comes from now on is dropped
+  }
+}
+
+void StreamBuffer::feed_data(std::string_view data) {
   if (eof_) throw RuntimeError("feed_data() after feed_eof()");
   if (data.empty()) return;
   while (room().size() < data.size()) room_ = data.size();
@@ -83,18 +84,18 @@ void StreamReader::feed_data(std::string_view data) {
   pause_if_full();
 }
 
-void StreamReader::feed_eof() {
+void StreamBuffer::feed_eof() noexcept {
   eof_ = true;
   more_.wake_all();
 }
 
-void StreamReader::set_exception(std::exception_ptr error) {
+void StreamBuffer::set_exception(std::exception_ptr error) noexcept {
   error_ = std::move(error);
   more_.wake_all();
 }
 
-// Room behind what lies here, which moves to the front if that is enough.
-std::span<char> StreamReader::room() {
+// What lies here moves to the front if that is enough.
+std::span<char> StreamBuffer::room() {
   if (end_ + room_ > buffer_.size()) {
     if (begin_ > 0) {
       std::memmove(buffer_.data(), buffer_.data() + begin_, size());
@@ -105,7 +106,7 @@ std::span<char> StreamReader::room() {
   return {buffer_.data() + end_, buffer_.size() - end_};
 }
 
-void StreamReader::received(std::size_t count) {
+void StreamBuffer::received(std::size_t count) {
   if (count >= room_) {
     room_ = std::min(room_ * 2, largest_room);
   } else if (count < room_ / 8) {
@@ -116,7 +117,7 @@ void StreamReader::received(std::size_t count) {
   pause_if_full();
 }
 
-void StreamReader::pause_if_full() {
+void StreamBuffer::pause_if_full() {
   if (paused_ || !transport_ || size() <= 2 * limit_) return;
   transport_->pause_reading();
   paused_ = true;
@@ -125,7 +126,7 @@ void StreamReader::pause_if_full() {
 // ---------------------------------------------------------------- what goes out
 
 // Most of what lies here is given away as it is, instead of being copied.
-std::string StreamReader::take(std::size_t count) {
+std::string StreamBuffer::take(std::size_t count) {
   if (begin_ > 0 || count < end_ || count < buffer_.size() / 2) {
     std::string taken(data().substr(0, count));
     drop(count);
@@ -137,110 +138,159 @@ std::string StreamReader::take(std::size_t count) {
   return taken;
 }
 
-void StreamReader::drop(std::size_t count) {
+void StreamBuffer::drop(std::size_t count) {
   begin_ += count;
+  taken_ += count;
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == 0 && buffer_.size() > 4 * room_) std::exchange(buffer_, {});
-  if (!paused_ || size() > limit_) return;
-  paused_ = false;
+  if (size() <= limit_) resume_if_paused();
+}
+
+void StreamBuffer::resume_if_paused() {
+  if (!std::exchange(paused_, false)) return;
   if (transport_) transport_->resume_reading();
 }
 
-void StreamReader::check_error() const {
+void StreamBuffer::check_error() const {
   if (error_) std::rethrow_exception(error_);
 }
 
-Coroutine<> StreamReader::wait_for_data(const char* function) {
-  if (waiting_) {
+Coroutine<> StreamBuffer::wait_for_data(std::shared_ptr<StreamBuffer> self, const char* function) {
+  if (self->waiting_) {
     throw RuntimeError(std::string(function) +
                        "() called while another coroutine is already waiting for incoming data: "
                        "let one task read");
   }
-  if (paused_ && transport_) {  // the limit is less than what is asked for
-    paused_ = false;
-    transport_->resume_reading();
-  }
-  waiting_ = true;
+  if (self->dropped_) std::rethrow_exception(destroyed_error("StreamReader"));
+  self->resume_if_paused();  // the limit is less than what is asked for
+  self->waiting_ = true;
   struct Done {
     ~Done() { waiting = false; }
     bool& waiting;
-  } const done{waiting_};
-  co_await plait::detail::make_coroutine<void>(
-      new plait::detail::SignalWait<void>(more_, function));
-  check_error();
+  } const done{self->waiting_};
+  co_await make_coroutine<void>(new SignalWait<void>(self->more_, function));
+  self->check_error();
 }
 
-Coroutine<std::string> StreamReader::read(std::ptrdiff_t n) {
-  check_error();
+// ---------------------------------------------------------------- reads
+
+namespace {
+
+using BufferPtr = std::shared_ptr<StreamBuffer>;
+
+Coroutine<std::string> read(BufferPtr in, std::ptrdiff_t n) {
+  in->check_error();
   if (n == 0) co_return std::string();
   if (n < 0) {  // all stays here till the end: a cancelled read loses nothing
-    while (!eof_) co_await wait_for_data("read");
-    co_return take(size());
+    while (!in->eof()) co_await StreamBuffer::wait_for_data(in, "read");
+    co_return in->take(in->size());
   }
-  while (size() == 0 && !eof_) co_await wait_for_data("read");
-  co_return take(std::min(size(), static_cast<std::size_t>(n)));
+  while (in->size() == 0 && !in->eof()) co_await StreamBuffer::wait_for_data(in, "read");
+  co_return in->take(std::min(in->size(), static_cast<std::size_t>(n)));
 }
 
-Coroutine<std::string> StreamReader::readexactly(std::size_t n) {
+Coroutine<std::string> readexactly(BufferPtr in, std::size_t n) {
   if (n > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max())) {
     throw std::invalid_argument("readexactly(): the size is negative");
   }
-  check_error();
-  while (size() < n) {
-    if (eof_) throw IncompleteReadError(take(size()), n);
-    co_await wait_for_data("readexactly");
+  in->check_error();
+  while (in->size() < n) {
+    if (in->eof()) throw aio::IncompleteReadError(in->take(in->size()), n);
+    co_await StreamBuffer::wait_for_data(in, "readexactly");
   }
-  co_return take(n);
+  co_return in->take(n);
 }
 
-Coroutine<std::string> StreamReader::readline() {
+Coroutine<std::string> readuntil(BufferPtr in, std::vector<std::string> separators) {
+  separators = checked(std::move(separators));
+  in->check_error();
+  const std::size_t longest = std::ranges::max(separators, {}, &std::string::size).size();
+  std::size_t searched = 0;  // where a separator can begin at the earliest
+  std::size_t taken = in->taken();
+  Match match;
+  for (;;) {
+    match = find_first(in->data(), separators, searched);
+    if (match.end != std::string_view::npos) break;
+    searched = in->size() + 1 > longest ? in->size() + 1 - longest : 0;
+    if (searched > in->limit()) {
+      throw aio::LimitOverrunError("Separator is not found, and chunk exceed the limit", searched);
+    }
+    if (in->eof()) throw aio::IncompleteReadError(in->take(in->size()), std::nullopt);
+    co_await StreamBuffer::wait_for_data(in, "readuntil");
+    if (std::exchange(taken, in->taken()) != in->taken()) searched = 0;  // another one has read
+  }
+  if (match.begin > in->limit()) {
+    throw aio::LimitOverrunError("Separator is found, but chunk is longer than limit", match.begin);
+  }
+  co_return in->take(match.end);
+}
+
+std::vector<std::string> one(std::string separator) {
+  std::vector<std::string> separators;
+  separators.push_back(std::move(separator));
+  return separators;
+}
+
+Coroutine<std::string> readline(BufferPtr in) {
   std::exception_ptr error;
   try {
-    co_return co_await readuntil();
-  } catch (IncompleteReadError& end) {
+    auto reading = readuntil(in, one("\n"));
+    co_return co_await std::move(reading);
+  } catch (aio::IncompleteReadError& end) {
     co_return end.partial();
-  } catch (const LimitOverrunError& overrun) {
-    const bool at_separator = data().substr(overrun.consumed()).starts_with('\n');
-    drop(at_separator ? overrun.consumed() + 1 : size());
+  } catch (const aio::LimitOverrunError& overrun) {
+    const bool at_separator = in->data().substr(overrun.consumed()).starts_with('\n');
+    in->drop(at_separator ? overrun.consumed() + 1 : in->size());
     error = std::make_exception_ptr(std::invalid_argument(overrun.what()));
   }
   std::rethrow_exception(error);
 }
 
-Coroutine<std::string> StreamReader::readuntil(std::string separator) {
-  std::vector<std::string> one;
-  one.push_back(std::move(separator));
-  return readuntil(std::move(one));
-}
-
-Coroutine<std::string> StreamReader::readuntil(std::vector<std::string> separators) {
-  separators = checked(std::move(separators));
-  check_error();
-  const std::size_t longest = std::ranges::max(separators, {}, &std::string::size).size();
-  std::size_t searched = 0;  // where a separator can begin at the earliest
-  Match match;
+aio::AsyncGenerator<std::string> lines(BufferPtr in) {
   for (;;) {
-    match = find_first(data(), separators, searched);
-    if (match.end != std::string_view::npos) break;
-    searched = size() + 1 > longest ? size() + 1 - longest : 0;
-    if (searched > limit_) {
-      throw LimitOverrunError("Separator is not found, and chunk exceed the limit", searched);
-    }
-    if (eof_) throw IncompleteReadError(take(size()), std::nullopt);
-    co_await wait_for_data("readuntil");
-  }
-  if (match.begin > limit_) {
-    throw LimitOverrunError("Separator is found, but chunk is longer than limit", match.begin);
-  }
-  co_return take(match.end);
-}
-
-AsyncGenerator<std::string> StreamReader::lines() {
-  for (;;) {
-    std::string line = co_await readline();
+    std::string line = co_await readline(in);
     if (line.empty()) co_return;
     co_yield std::move(line);
   }
 }
+
+}  // namespace
+}  // namespace plait::detail
+
+namespace plait::aio {
+
+IncompleteReadError::IncompleteReadError(std::string partial, std::optional<std::size_t> expected)
+    : Error("the stream ended after " + std::to_string(partial.size()) + " of " +
+            (expected ? std::to_string(*expected) : std::string("an unknown number of")) +
+            " expected bytes"),
+      partial_(std::move(partial)),
+      expected_(expected) {}
+
+StreamReader::StreamReader(std::size_t limit)
+    : buffer_(std::make_shared<plait::detail::StreamBuffer>(limit)) {}
+StreamReader::~StreamReader() { buffer_->reader_dropped(); }
+
+void StreamReader::feed_data(std::string_view data) { buffer_->feed_data(data); }
+void StreamReader::feed_eof() { buffer_->feed_eof(); }
+void StreamReader::set_exception(std::exception_ptr error) {
+  buffer_->set_exception(std::move(error));
+}
+std::exception_ptr StreamReader::exception() const noexcept { return buffer_->exception(); }
+bool StreamReader::at_eof() const noexcept { return buffer_->eof() && buffer_->size() == 0; }
+
+Coroutine<std::string> StreamReader::read(std::ptrdiff_t n) {
+  return plait::detail::read(buffer_, n);
+}
+Coroutine<std::string> StreamReader::readexactly(std::size_t n) {
+  return plait::detail::readexactly(buffer_, n);
+}
+Coroutine<std::string> StreamReader::readline() { return plait::detail::readline(buffer_); }
+Coroutine<std::string> StreamReader::readuntil(std::string separator) {
+  return plait::detail::readuntil(buffer_, plait::detail::one(std::move(separator)));
+}
+Coroutine<std::string> StreamReader::readuntil(std::vector<std::string> separators) {
+  return plait::detail::readuntil(buffer_, std::move(separators));
+}
+AsyncGenerator<std::string> StreamReader::lines() { return plait::detail::lines(buffer_); }
 
 }  // namespace plait::aio

@@ -46,6 +46,7 @@ class ServedStream final : public StreamProtocol,
         std::make_shared<aio::StreamWriter>(transport.shared_from_this(), shared_from_this());
     aio::create_task(serve_client(std::move(connected_), std::move(reader_), std::move(writer)));
   }
+  bool is_server() const noexcept override { return true; }
 
  private:
   std::shared_ptr<aio::StreamReader> reader_;  // until the task has it
@@ -65,15 +66,17 @@ aio::ProtocolFactory just(std::shared_ptr<StreamProtocol> protocol) {
 
 }  // namespace
 
-std::shared_ptr<aio::StreamReader> open_read_pipe(LoopCore& core, int fd, std::size_t limit) {
-  const auto transport = std::make_shared<FdTransport>(core, fd, FdTransport::Kind::read_pipe);
+std::shared_ptr<aio::StreamReader> open_read_pipe(LoopCore& core, OwnedFd fd, std::size_t limit) {
+  const auto transport =
+      std::make_shared<FdTransport>(core, std::move(fd), FdTransport::Kind::read_pipe);
   auto reader = std::make_shared<aio::StreamReader>(limit);
   transport->start(std::make_shared<StreamProtocol>(reader));
   return reader;
 }
 
-std::shared_ptr<aio::StreamWriter> open_write_pipe(LoopCore& core, int fd) {
-  const auto transport = std::make_shared<FdTransport>(core, fd, FdTransport::Kind::write_pipe);
+std::shared_ptr<aio::StreamWriter> open_write_pipe(LoopCore& core, OwnedFd fd) {
+  const auto transport =
+      std::make_shared<FdTransport>(core, std::move(fd), FdTransport::Kind::write_pipe);
   const auto protocol = std::make_shared<StreamProtocol>(nullptr);
   auto writer = std::make_shared<aio::StreamWriter>(transport, protocol);
   transport->start(protocol);
@@ -88,24 +91,40 @@ using plait::detail::OwnedFd;
 using plait::detail::require_running_core;
 using plait::detail::StreamProtocol;
 
-Coroutine<Streams> open_connection(std::string host, std::uint16_t port, StreamOptions options) {
-  auto reader = std::make_shared<StreamReader>(options.limit);
-  auto protocol = std::make_shared<StreamProtocol>(reader);
-  auto connecting =
-      create_connection(plait::detail::just(protocol), std::move(host), port, std::move(options));
+namespace {
+
+using plait::detail::just;
+
+Coroutine<Streams> streams_of(Coroutine<Connection> connecting,
+                              std::shared_ptr<StreamReader> reader,
+                              std::shared_ptr<StreamProtocol> protocol) {
   auto connection = co_await std::move(connecting);
   auto writer = std::make_shared<StreamWriter>(std::move(connection.first), std::move(protocol));
   co_return Streams(std::move(reader), std::move(writer));
 }
 
+}  // namespace
+
+Coroutine<Streams> open_connection(std::string host, std::uint16_t port, StreamOptions options) {
+  auto reader = std::make_shared<StreamReader>(options.limit);
+  auto protocol = std::make_shared<StreamProtocol>(reader);
+  auto connecting = create_connection(just(protocol), std::move(host), port, std::move(options));
+  return streams_of(std::move(connecting), std::move(reader), std::move(protocol));
+}
+
+Coroutine<Streams> open_connection(int sock, StreamOptions options) {
+  OwnedFd fd(sock);
+  auto reader = std::make_shared<StreamReader>(options.limit);
+  auto protocol = std::make_shared<StreamProtocol>(reader);
+  auto connecting = create_connection(just(protocol), fd.release(), std::move(options));
+  return streams_of(std::move(connecting), std::move(reader), std::move(protocol));
+}
+
 Coroutine<Streams> open_unix_connection(std::filesystem::path path, StreamOptions options) {
   auto reader = std::make_shared<StreamReader>(options.limit);
   auto protocol = std::make_shared<StreamProtocol>(reader);
-  auto connecting =
-      create_unix_connection(plait::detail::just(protocol), std::move(path), std::move(options));
-  auto connection = co_await std::move(connecting);
-  auto writer = std::make_shared<StreamWriter>(std::move(connection.first), std::move(protocol));
-  co_return Streams(std::move(reader), std::move(writer));
+  auto connecting = create_unix_connection(just(protocol), std::move(path), std::move(options));
+  return streams_of(std::move(connecting), std::move(reader), std::move(protocol));
 }
 
 namespace {
@@ -113,12 +132,12 @@ namespace {
 // A coroutine that never runs closes it, too.
 Coroutine<std::shared_ptr<StreamReader>> read_from(OwnedFd fd, std::size_t limit) {
   auto& core = require_running_core();
-  co_return plait::detail::open_read_pipe(core, fd.release(), limit);
+  co_return plait::detail::open_read_pipe(core, std::move(fd), limit);
 }
 
 Coroutine<std::shared_ptr<StreamWriter>> write_to(OwnedFd fd) {
   auto& core = require_running_core();
-  co_return plait::detail::open_write_pipe(core, fd.release());
+  co_return plait::detail::open_write_pipe(core, std::move(fd));
 }
 
 }  // namespace
@@ -136,6 +155,13 @@ Coroutine<std::shared_ptr<Server>> start_server(ClientConnected cb, std::string 
   const std::size_t limit = options.limit;
   return create_server(plait::detail::served_by(std::move(cb), limit), std::move(host), port,
                        std::move(options));
+}
+
+Coroutine<std::shared_ptr<Server>> start_server(ClientConnected cb, int sock,
+                                                StreamOptions options) {
+  OwnedFd fd(sock);
+  auto factory = plait::detail::served_by(std::move(cb), options.limit);
+  return create_server(std::move(factory), fd.release(), std::move(options));
 }
 
 Coroutine<std::shared_ptr<Server>> start_unix_server(ClientConnected cb, std::filesystem::path path,

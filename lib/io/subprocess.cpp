@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -19,6 +20,7 @@
 #include "executors/process/posix_spawn.hpp"
 #include "executors/process/private_fd.hpp"
 #include "io/child_process.hpp"
+#include "io/owned_fd.hpp"
 #include "io/pipe_streams.hpp"
 
 namespace plait::detail {
@@ -71,12 +73,12 @@ class StandardStreams {
       }
     }
   }
-  /// This process's end, which is the caller's from now on; -1: there is none.
-  int take(std::size_t fd) {
+  /// This process's end; nullopt: there is none.
+  std::optional<OwnedFd> take(std::size_t fd) {
     PrivateFd& mine = fd == 0 ? pipes_[fd].write : pipes_[fd].read;
-    if (!mine) return -1;
-    const int copy = ::fcntl(mine.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (copy >= 0) return copy;
+    if (!mine) return {};
+    OwnedFd copy(::fcntl(mine.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (copy.get() >= 0) return copy;
     throw std::system_error(errno, std::generic_category(), "fcntl(F_DUPFD_CLOEXEC)");
   }
 
@@ -159,16 +161,17 @@ std::shared_ptr<ChildProcess> start(LoopCore& core, std::vector<std::string> arg
   if (options.start_new_session) spawn.make_session();
   const auto arguments = pointers(argv);
   const auto environment = pointers(variables);
+  auto child = std::make_shared<ChildProcess>();  // before there is a process to be lost
   pid_t pid = 0;
   try {
     pid = spawn.spawn(program.c_str(), arguments.data(), environment.data());
   } catch (const std::system_error& failure) {
     explain(failure, argv, options);
   }
-  auto child = std::make_shared<ChildProcess>(core, pid);
-  if (const int fd = streams.take(0); fd >= 0) child->in = open_write_pipe(core, fd);
-  if (const int fd = streams.take(1); fd >= 0) child->out = open_read_pipe(core, fd, options.limit);
-  if (const int fd = streams.take(2); fd >= 0) child->err = open_read_pipe(core, fd, options.limit);
+  child->take(core, pid);
+  if (auto fd = streams.take(0)) child->in = open_write_pipe(core, std::move(*fd));
+  if (auto fd = streams.take(1)) child->out = open_read_pipe(core, std::move(*fd), options.limit);
+  if (auto fd = streams.take(2)) child->err = open_read_pipe(core, std::move(*fd), options.limit);
   child->watch();
   return child;
 }

@@ -2,10 +2,11 @@
 #include "io/tls_transport.hpp"
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -14,20 +15,21 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <plait/core/errors.hpp>
-#include <plait/loop/detail/loop_core.hpp>
-#include <plait/loop/event_loop.hpp>
 
-#include "io/fd_transport.hpp"
+#include "io/tls_connection.hpp"
 
 namespace plait::detail {
 namespace {
 
-//   handshaking ──▶ open ── close(), the other side's close_notify ──▶ closing ──▶ lost
-//        └──────────── the handshake has failed, abort(), the connection is lost ───▲
+// How much may wait for a handshake within a connection before the protocol is told to pause.
+constexpr std::size_t waiting_limit = 64UL * 1024;
 
-struct FreeSsl {
-  void operator()(SSL* ssl) const noexcept { ::SSL_free(ssl); }
-};
+std::exception_ptr took_too_long(Duration limit) {
+  const auto seconds = std::chrono::duration<double>(limit).count();
+  return std::make_exception_ptr(std::system_error(
+      ECONNABORTED, std::generic_category(),
+      "the TLS handshake has taken longer than " + std::to_string(seconds) + " s"));
+}
 
 // What OpenSSL has to say, once.
 std::exception_ptr tls_error(const char* what) {
@@ -41,68 +43,6 @@ std::exception_ptr tls_error(const char* what) {
   return std::make_exception_ptr(std::system_error(error, what));
 }
 
-class TlsTransport final : public aio::Transport {
- public:
-  TlsTransport(LoopCore& core, std::shared_ptr<FdTransport> below, std::shared_ptr<void> context,
-               const TlsSide& side, std::shared_ptr<aio::Protocol> protocol,
-               std::function<void(std::exception_ptr)> on_handshake);
-
-  // -- for what is below
-  void handshake();
-  void received(std::string_view data);
-  void ended();
-  void lost(std::exception_ptr error);
-  void forget() noexcept;
-  template <class Call>
-  void call_protocol(const char* function, Call call);
-  const std::shared_ptr<aio::Protocol>& protocol() const noexcept { return protocol_; }
-
-  // -- see Transport
-  void write(std::string_view data) override;
-  void write_eof() override {
-    throw RuntimeError("write_eof(): TLS has no half-closed connection");
-  }
-  bool can_write_eof() const noexcept override { return false; }
-  bool can_write() const noexcept override { return true; }
-  std::size_t get_write_buffer_size() const noexcept override {
-    return early_.size() + below_->get_write_buffer_size();
-  }
-  void set_write_buffer_limits(std::size_t high, std::size_t low) override {
-    below_->set_write_buffer_limits(high, low);
-  }
-  void pause_reading() override;
-  void resume_reading() override;
-  bool is_reading() const noexcept override { return stage_ == Stage::open && reading_; }
-  void close() override;
-  void abort() override;
-  bool is_closing() const noexcept override { return stage_ >= Stage::closing; }
-  void set_protocol(std::shared_ptr<aio::Protocol> protocol) override;
-  std::shared_ptr<aio::Protocol> get_protocol() const override { return protocol_; }
-  std::string peername() const override { return below_->peername(); }
-  std::string sockname() const override { return below_->sockname(); }
-  int fileno() const noexcept override { return below_->fileno(); }
-
- private:
-  enum class Stage { handshaking, open, closing, lost };
-
-  void pump();
-  bool pump_some();
-  void flush();
-  void fail(std::exception_ptr error);
-
-  LoopCore& core_;  // below_ keeps it
-  const std::shared_ptr<FdTransport> below_;
-  const std::shared_ptr<void> context_;
-  const std::unique_ptr<SSL, FreeSsl> ssl_;
-  std::shared_ptr<aio::Protocol> protocol_;  // null: lost
-  aio::BufferedProtocol* buffered_ = nullptr;
-  std::function<void(std::exception_ptr)> on_handshake_;  // null: it is over
-  Stage stage_ = Stage::handshaking;
-  bool reading_ = true;
-  std::string early_;         // written before the handshake was over
-  std::exception_ptr error_;  // what it is lost by, if not by what is below
-};
-
 // What the transport below tells goes to the one above. Dropped when the connection is lost, and
 // with it the circle of the three.
 class Below final : public aio::Protocol {
@@ -110,46 +50,65 @@ class Below final : public aio::Protocol {
   explicit Below(std::shared_ptr<TlsTransport> tls) : tls_(std::move(tls)) {}
   ~Below() override { tls_->forget(); }
 
-  void connection_made(aio::Transport&) override { tls_->handshake(); }
+  void connection_made(aio::Transport&) override { tls_->begin({}); }
   void data_received(std::string_view data) override { tls_->received(data); }
   bool eof_received() override {
     tls_->ended();
     return false;
   }
   void connection_lost(std::exception_ptr error) override { tls_->lost(std::move(error)); }
-  void pause_writing() override {
-    tls_->call_protocol("pause_writing", [this] { tls_->protocol()->pause_writing(); });
-  }
-  void resume_writing() override {
-    tls_->call_protocol("resume_writing", [this] { tls_->protocol()->resume_writing(); });
-  }
+  void pause_writing() override { tls_->pause_below(true); }
+  void resume_writing() override { tls_->pause_below(false); }
 
  private:
   const std::shared_ptr<TlsTransport> tls_;
 };
 
+// Numbers have no place in a handshake's server_name, but may be in a certificate.
+void expect_host(SSL* ssl, const std::string& host) {
+  if (host.empty()) return;
+  const bool is_address = ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl), host.c_str()) == 1;
+  ::ERR_clear_error();
+  if (is_address) return;
+  ::SSL_set_tlsext_host_name(ssl, host.c_str());
+  // Counts where the context verifies.
+  if (::SSL_set1_host(ssl, host.c_str()) == 1) return;
+  std::rethrow_exception(tls_error("SSL_set1_host()"));
+}
+
+SSL* new_ssl(const std::shared_ptr<void>& context) {
+  if (!context) throw std::invalid_argument("TLS needs a boost::asio::ssl::context");
+  if (SSL* const ssl =
+          ::SSL_new(static_cast<boost::asio::ssl::context*>(context.get())->native_handle())) {
+    return ssl;
+  }
+  std::rethrow_exception(tls_error("SSL_new()"));
+}
+
+}  // namespace
+
 TlsTransport::TlsTransport(LoopCore& core, std::shared_ptr<FdTransport> below,
                            std::shared_ptr<void> context, const TlsSide& side,
-                           std::shared_ptr<aio::Protocol> protocol,
-                           std::function<void(std::exception_ptr)> on_handshake)
+                           std::shared_ptr<aio::Protocol> protocol, OnHandshake on_handshake,
+                           bool is_upgrade)
     : core_(core),
       below_(std::move(below)),
       context_(std::move(context)),
-      ssl_(::SSL_new(static_cast<boost::asio::ssl::context*>(context_.get())->native_handle())),
+      ssl_(new_ssl(context_)),
+      is_upgrade_(is_upgrade),
+      handshake_limit_(side.handshake_timeout),
       on_handshake_(std::move(on_handshake)) {
-  if (!ssl_) std::rethrow_exception(tls_error("SSL_new()"));
+  if (handshake_limit_ <= Duration::zero()) {
+    throw std::invalid_argument("ssl_handshake_timeout has to be positive");
+  }
   set_protocol(std::move(protocol));
   ::SSL_set_bio(ssl_.get(), ::BIO_new(::BIO_s_mem()), ::BIO_new(::BIO_s_mem()));
+  ::SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   if (side.is_server) {
     ::SSL_set_accept_state(ssl_.get());
-    return;
-  }
-  ::SSL_set_connect_state(ssl_.get());
-  if (side.host.empty()) return;
-  ::SSL_set_tlsext_host_name(ssl_.get(), side.host.c_str());
-  // Counts where the context verifies.
-  if (::SSL_set1_host(ssl_.get(), side.host.c_str()) != 1) {
-    std::rethrow_exception(tls_error("SSL_set1_host()"));
+  } else {
+    ::SSL_set_connect_state(ssl_.get());
+    expect_host(ssl_.get(), side.host);
   }
 }
 
@@ -160,7 +119,7 @@ void TlsTransport::set_protocol(std::shared_ptr<aio::Protocol> protocol) {
 
 template <class Call>
 void TlsTransport::call_protocol(const char* function, Call call) {
-  if (!protocol_ || stage_ == Stage::handshaking) return;
+  if (!protocol_ || !is_known()) return;
   const auto keep = protocol_;
   try {
     call();
@@ -173,6 +132,16 @@ void TlsTransport::call_protocol(const char* function, Call call) {
 
 // ---------------------------------------------------------------- beginning
 
+void TlsTransport::begin(std::string_view received) {
+  const auto aborted = [weak = weak_from_this(), this] {
+    const auto self = weak.lock();
+    if (self && stage_ == Stage::handshaking) fail(took_too_long(handshake_limit_));
+  };
+  time_limit_ = core_.loop().call_later(handshake_limit_, aborted);
+  ::BIO_write(::SSL_get_rbio(ssl_.get()), received.data(), static_cast<int>(received.size()));
+  handshake();
+}
+
 void TlsTransport::handshake() {
   ::ERR_clear_error();  // of others in this thread
   const int result = ::SSL_do_handshake(ssl_.get());
@@ -181,10 +150,15 @@ void TlsTransport::handshake() {
   if (result != 1 && error == SSL_ERROR_WANT_READ) return;
   if (result != 1) return fail(tls_error("the TLS handshake has failed"));
   stage_ = Stage::open;
-  if (const auto told = std::exchange(on_handshake_, nullptr)) told(nullptr);
-  call_protocol("connection_made", [this] { protocol_->connection_made(*this); });
-  write(std::exchange(early_, {}));
+  end_handshake(nullptr);
+  if (!is_upgrade_) call_protocol("connection_made", [this] { protocol_->connection_made(*this); });
   pump();
+}
+
+void TlsTransport::end_handshake(const std::exception_ptr& error) {
+  if (time_limit_) time_limit_->cancel();
+  time_limit_.reset();
+  if (const auto told = std::exchange(on_handshake_, nullptr)) told(error);
 }
 
 void TlsTransport::fail(std::exception_ptr error) {
@@ -203,6 +177,7 @@ void TlsTransport::received(std::string_view data) {
 void TlsTransport::pump() {
   while (is_reading() && pump_some()) {
   }
+  send_waiting();
   flush();  // it may have had to answer
 }
 
@@ -225,7 +200,6 @@ bool TlsTransport::pump_some() {
   }
   switch (::SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
       return false;
     case SSL_ERROR_ZERO_RETURN:
       ended();
@@ -244,6 +218,7 @@ void TlsTransport::ended() {
   }
   if (stage_ != Stage::open) return;
   call_protocol("eof_received", [this] { protocol_->eof_received(); });
+  waiting_.clear();  // no handshake will end any more
   close();
 }
 
@@ -267,16 +242,53 @@ void TlsTransport::resume_reading() {
 
 void TlsTransport::write(std::string_view data) {
   if (is_closing() || data.empty()) return;
-  if (stage_ == Stage::handshaking) {
-    early_ += data;
-    return;
-  }
-  std::size_t written = 0;  // all of it: there is always room in memory
-  ::ERR_clear_error();
-  if (::SSL_write_ex(ssl_.get(), data.data(), data.size(), &written) != 1) {
-    return fail(tls_error("sending by TLS"));
+  if (stage_ == Stage::open && waiting_.empty()) data.remove_prefix(encrypt(data));
+  if (data.empty() || is_closing()) return;
+  waiting_ += data;
+  update_pause();
+}
+
+// How much of it was sent; the rest has to wait for a handshake that the other side has begun.
+std::size_t TlsTransport::encrypt(std::string_view data) {
+  std::size_t sent = 0;
+  while (sent < data.size()) {
+    std::size_t written = 0;
+    ::ERR_clear_error();
+    const int result = ::SSL_write_ex(ssl_.get(), data.data() + sent, data.size() - sent, &written);
+    if (result != 1) {
+      if (::SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) {
+        fail(tls_error("sending by TLS"));
+      }
+      break;
+    }
+    sent += written;
+    flush();  // piece by piece: memory holds one encrypted
   }
   flush();
+  return sent;
+}
+
+void TlsTransport::send_waiting() {
+  if (waiting_.empty() || stage_ == Stage::handshaking || stage_ == Stage::lost || error_) return;
+  waiting_.erase(0, encrypt(waiting_));
+  if (waiting_.empty()) {
+    std::exchange(waiting_, {});
+    if (stage_ == Stage::closing) return shut_down();
+  }
+  update_pause();
+}
+
+void TlsTransport::pause_below(bool pause) {
+  below_paused_ = pause;
+  update_pause();
+}
+
+void TlsTransport::update_pause() {
+  const bool pause = below_paused_ || waiting_.size() > waiting_limit;
+  if (pause == writing_paused_ || !is_known() || !protocol_) return;
+  writing_paused_ = pause;
+  call_protocol(pause ? "pause_writing" : "resume_writing",
+                [&] { pause ? protocol_->pause_writing() : protocol_->resume_writing(); });
 }
 
 void TlsTransport::flush() {
@@ -295,6 +307,10 @@ void TlsTransport::close() {
   if (is_closing()) return;
   if (stage_ == Stage::handshaking) return abort();
   stage_ = Stage::closing;
+  if (waiting_.empty()) shut_down();
+}
+
+void TlsTransport::shut_down() {
   ::ERR_clear_error();
   ::SSL_shutdown(ssl_.get());
   ::ERR_clear_error();
@@ -308,38 +324,61 @@ void TlsTransport::abort() {
 }
 
 void TlsTransport::lost(std::exception_ptr error) {
-  const bool begun = stage_ != Stage::handshaking;
+  const bool known = is_known();
   stage_ = Stage::lost;
   if (error_) error = std::move(error_);
-  if (const auto told = std::exchange(on_handshake_, nullptr)) {
-    told(error ? error
-               : std::make_exception_ptr(std::system_error(ECONNABORTED, std::generic_category(),
-                                                           "closed during the TLS handshake")));
-  }
+  const auto or_closed = [&] {
+    return error ? error
+                 : std::make_exception_ptr(std::system_error(ECONNABORTED, std::generic_category(),
+                                                             "closed during the TLS handshake"));
+  };
+  end_handshake(on_handshake_ ? or_closed() : nullptr);
   const auto protocol = std::exchange(protocol_, nullptr);
   buffered_ = nullptr;
-  if (begun && protocol) protocol->connection_lost(std::move(error));
+  if (known && protocol) protocol->connection_lost(std::move(error));
 }
 
 // There is nobody left to tell of anything: the connection is lost, or the loop is being closed.
 void TlsTransport::forget() noexcept {
   stage_ = Stage::lost;
   on_handshake_ = nullptr;
+  time_limit_.reset();
   buffered_ = nullptr;
   const auto protocol = std::exchange(protocol_, nullptr);
 }
 
-}  // namespace
+// ---------------------------------------------------------------- making one
 
-std::shared_ptr<aio::Transport> start_tls(LoopCore& core, const std::shared_ptr<FdTransport>& below,
-                                          std::shared_ptr<void> context, TlsSide side,
+std::shared_ptr<aio::Transport> begin_tls(LoopCore& core, const std::shared_ptr<FdTransport>& below,
+                                          std::shared_ptr<void> context, const TlsSide& side,
                                           std::shared_ptr<aio::Protocol> protocol,
-                                          std::function<void(std::exception_ptr)> on_handshake,
-                                          std::function<void()> on_lost) {
+                                          OnHandshake on_handshake, std::function<void()> on_lost) {
   if (!protocol) throw std::invalid_argument("the protocol factory has made no protocol");
-  const auto tls = std::make_shared<TlsTransport>(core, below, std::move(context), side,
-                                                  std::move(protocol), std::move(on_handshake));
+  const auto tls = std::make_shared<TlsTransport>(
+      core, below, std::move(context), side, std::move(protocol), std::move(on_handshake), false);
   below->start(std::make_shared<Below>(tls), std::move(on_lost));
+  return tls;
+}
+
+std::shared_ptr<aio::Transport> upgrade_to_tls(
+    LoopCore& core, const std::shared_ptr<aio::Transport>& below, std::shared_ptr<void> context,
+    const TlsSide& side, std::shared_ptr<aio::Protocol> protocol, OnHandshake on_handshake,
+    const std::function<std::string(const std::shared_ptr<aio::Transport>&)>& take_unread) {
+  const auto plain = std::dynamic_pointer_cast<FdTransport>(below);
+  if (!plain || !plain->is_socket()) {
+    throw std::invalid_argument("start_tls() is for a socket's transport that has no TLS yet");
+  }
+  if (!protocol) throw std::invalid_argument("start_tls() needs a protocol");
+  const auto tls = std::make_shared<TlsTransport>(
+      core, plain, std::move(context), side, std::move(protocol), std::move(on_handshake), true);
+  if (plain->is_closing() || plain->has_ended()) {
+    throw std::system_error(ECONNRESET, std::generic_category(),
+                            "start_tls(): the connection has ended");
+  }
+  const std::string unread = take_unread ? take_unread(tls) : std::string();
+  plain->set_protocol(std::make_shared<Below>(tls));
+  plain->resume_reading();
+  tls->begin(unread);
   return tls;
 }
 

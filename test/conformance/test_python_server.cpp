@@ -229,7 +229,8 @@ class Recorder final : public aio::Protocol {
 
 std::shared_ptr<FdTransport> start_transport(int fd, FdTransport::Kind kind,
                                              const std::shared_ptr<Recorder>& protocol) {
-  auto transport = std::make_shared<FdTransport>(detail::require_running_core(), fd, kind);
+  auto transport =
+      std::make_shared<FdTransport>(detail::require_running_core(), detail::OwnedFd(fd), kind);
   transport->start(protocol);
   return transport;
 }

@@ -188,7 +188,8 @@ TEST_CASE_FIXTURE(NothingLeft,
     const SocketPair sockets;
     fill(sockets.near());
     const auto transport = std::make_shared<detail::FdTransport>(
-        detail::require_running_core(), ::dup(sockets.near()), detail::FdTransport::Kind::socket);
+        detail::require_running_core(), detail::OwnedFd(::dup(sockets.near())),
+        detail::FdTransport::Kind::socket);
     const auto protocol = std::make_shared<CountPauses>();
     transport->start(protocol);
     CHECK_THROWS_AS(transport->set_write_buffer_limits(0, 1), std::invalid_argument);

@@ -112,7 +112,8 @@ class Recorder final : public aio::Protocol {
 struct Started {
   Started(int fd, Kind kind)
       : protocol(std::make_shared<Recorder>()),
-        transport(std::make_shared<FdTransport>(detail::require_running_core(), fd, kind)) {
+        transport(std::make_shared<FdTransport>(detail::require_running_core(), detail::OwnedFd(fd),
+                                                kind)) {
     transport->start(protocol);
   }
 

@@ -1,14 +1,18 @@
 // Streams and servers whose loop is closed, whose process is out of descriptors, and whose
 // addresses are unusual.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <plait/aio.hpp>
 #include <plait/io/streams.hpp>
@@ -194,6 +198,29 @@ TEST_CASE_FIXTURE(NothingLeft, "open_connection: out of descriptors it throws") 
   });
 }
 
+TEST_CASE_FIXTURE(NothingLeft, "connect_read_pipe: out of descriptors for the selector it throws") {
+  on_loop([]() -> Coroutine<> {
+    Pipe pipe;
+    const NoDescriptors none;
+    const auto error = co_await error_of(aio::connect_read_pipe(pipe.release_reader()));
+    CHECK(error == std::errc::too_many_files_open);
+  });
+}
+
+// ---------------------------------------------------------------- full disks
+
+TEST_CASE_FIXTURE(NothingLeft, "drain: tells that the disk is full") {
+  on_loop([]() -> Coroutine<> {
+    const int full = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+    REQUIRE(full >= 0);
+    const auto writer = co_await aio::connect_write_pipe(full);
+    writer->write("too much");
+    CHECK(writer->is_closing());
+    CHECK(co_await error_of(writer->drain()) == std::errc::no_space_on_device);
+    CHECK(co_await error_of(writer->wait_closed()) == std::errc::no_space_on_device);
+  });
+}
+
 // ---------------------------------------------------------------- addresses
 
 Coroutine<> race(std::uint16_t port) {
@@ -252,6 +279,8 @@ TEST_CASE_FIXTURE(NothingLeft, "open_unix_connection: reaches an abstract addres
 
 // ---------------------------------------------------------------- readers
 
+Coroutine<std::string> waiting_for(aio::Task<std::string> task) { co_return co_await task; }
+
 TEST_CASE("read: a second task that waits is refused") {
   on_loop([]() -> Coroutine<> {
     aio::StreamReader reader;
@@ -260,6 +289,59 @@ TEST_CASE("read: a second task that waits is refused") {
     CHECK(co_await throws<RuntimeError>(reader.readline()));
     reader.feed_data("data");
     CHECK(co_await first == "data");
+  });
+}
+
+// A reader whose memory stays, so that it shows what is written after the reader's end.
+class Grave {
+ public:
+  aio::StreamReader& reader() { return *reader_; }
+  void bury() {
+    std::destroy_at(reader_);
+    memory_.fill(pattern);
+  }
+  bool untouched() const {
+    return std::ranges::all_of(memory_, [](std::byte byte) { return byte == pattern; });
+  }
+
+ private:
+  static constexpr std::byte pattern{0xa5};
+
+  alignas(aio::StreamReader) std::array<std::byte, sizeof(aio::StreamReader)> memory_;
+  aio::StreamReader* const reader_ = ::new (memory_.data()) aio::StreamReader();
+};
+
+TEST_CASE("reader: dropping it ends a read that waits, which touches it no more") {
+  on_loop([]() -> Coroutine<> {
+    Grave grave;
+    auto waiting = create_task(grave.reader().read(1));
+    co_await aio::yield();
+    grave.bury();
+    CHECK(co_await throws<RuntimeError>(waiting_for(waiting)));
+    CHECK(grave.untouched());
+  });
+}
+
+TEST_CASE("reader: dropping it after data has come leaves the data to who waits for them") {
+  on_loop([]() -> Coroutine<> {
+    Grave grave;
+    auto waiting = create_task(grave.reader().readline());
+    co_await aio::yield();
+    grave.reader().feed_data("line\nmore");
+    grave.bury();
+    CHECK(co_await waiting == "line\n");
+    CHECK(grave.untouched());
+  });
+}
+
+TEST_CASE("reader: a read that begins after the reader's end, and cannot be had, throws") {
+  on_loop([]() -> Coroutine<> {
+    Grave grave;
+    auto late = grave.reader().readexactly(2);
+    grave.reader().feed_data("x");
+    grave.bury();
+    CHECK(co_await throws<RuntimeError>(std::move(late)));
+    CHECK(grave.untouched());
   });
 }
 

@@ -1,9 +1,6 @@
 // Tests of TLS: streams over it, and what becomes of handshakes that fail.
 #include <doctest/doctest.h>
-#include <openssl/evp.h>
-#include <openssl/x509v3.h>
 
-#include <boost/asio/ssl/context.hpp>
 #include <memory>
 #include <plait/aio.hpp>
 #include <string>
@@ -12,58 +9,14 @@
 
 #include "support/nothing_left.hpp"
 #include "support/on_loop.hpp"
+#include "support/tls_identity.hpp"
 
 namespace plait::test {
 namespace {
 
-namespace ssl = boost::asio::ssl;
-using Context = std::shared_ptr<ssl::context>;
+using Context = TlsContext;
 using Reader = std::shared_ptr<aio::StreamReader>;
 using Writer = std::shared_ptr<aio::StreamWriter>;
-
-// A server that calls itself localhost, and a certificate that says so.
-class Identity {
- public:
-  Identity()
-      : key_(::EVP_EC_gen("P-256"), ::EVP_PKEY_free), certificate_(::X509_new(), ::X509_free) {
-    X509* const certificate = certificate_.get();
-    ::X509_set_version(certificate, X509_VERSION_3);
-    ::ASN1_INTEGER_set(::X509_get_serialNumber(certificate), 1);
-    ::X509_gmtime_adj(::X509_getm_notBefore(certificate), -3600);
-    ::X509_gmtime_adj(::X509_getm_notAfter(certificate), 3600);
-    X509_NAME* const name = ::X509_get_subject_name(certificate);
-    const auto* const text = reinterpret_cast<const unsigned char*>("localhost");  // SAFETY: bytes
-    ::X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, text, -1, -1, 0);
-    ::X509_set_issuer_name(certificate, name);
-    ::X509_set_pubkey(certificate, key_.get());
-    X509_EXTENSION* const names =
-        ::X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost");
-    ::X509_add_ext(certificate, names, -1);
-    ::X509_EXTENSION_free(names);
-    ::X509_sign(certificate, key_.get(), ::EVP_sha256());
-  }
-
-  Context server() const {
-    auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
-    ::SSL_CTX_use_certificate(context->native_handle(), certificate_.get());
-    ::SSL_CTX_use_PrivateKey(context->native_handle(), key_.get());
-    return context;
-  }
-  Context client_that_trusts_it() const {
-    auto context = client_that_trusts_nobody();
-    ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context->native_handle()), certificate_.get());
-    return context;
-  }
-  static Context client_that_trusts_nobody() {
-    auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
-    context->set_verify_mode(ssl::verify_peer);
-    return context;
-  }
-
- private:
-  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key_;
-  std::unique_ptr<X509, void (*)(X509*)> certificate_;
-};
 
 Coroutine<> echo(Reader reader, Writer writer) {
   for (;;) {

@@ -4,28 +4,26 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <plait/core/coroutine.hpp>
 #include <plait/loop/async_generator.hpp>
-#include <plait/loop/detail/signal_line.hpp>
 
 namespace plait::detail {
+class StreamBuffer;
 class StreamProtocol;
-}
+}  // namespace plait::detail
 
 namespace plait::aio {
-
-class Transport;
 
 /// What has come and was not read yet, and waiting for more.
 ///
 /// When more than twice the limit lies here, the transport stops receiving until half of it was
 /// read. One task at a time may wait; for a second one that is a RuntimeError. Dropping it drops
-/// what comes from then on. **Python:** asyncio.StreamReader. **Threads:** the loop's.
+/// what comes from then on, and who waits gets a RuntimeError.
+/// **Python:** asyncio.StreamReader. **Threads:** the loop's.
 /// **Cancellation:** of a read loses nothing: what has come stays here.
 class StreamReader {
  public:
@@ -43,7 +41,7 @@ class StreamReader {
   /// From now on every read throws it.
   void set_exception(std::exception_ptr error);
   /// What reads throw; null: nothing.
-  std::exception_ptr exception() const noexcept { return error_; }
+  std::exception_ptr exception() const noexcept;
 
   /// Up to `n` bytes, as soon as there are any; all until the end if `n` is negative. Empty: it has
   /// ended.
@@ -62,35 +60,12 @@ class StreamReader {
   /// The lines that are left, one after the other: see readline(). **Python:** `async for`.
   AsyncGenerator<std::string> lines();
   /// It has ended and all was read.
-  bool at_eof() const noexcept { return eof_ && size() == 0; }
+  bool at_eof() const noexcept;
 
  private:
   friend plait::detail::StreamProtocol;
 
-  void set_transport(std::shared_ptr<Transport> transport);
-  void transport_lost() noexcept { transport_.reset(); }
-  std::span<char> room();
-  void received(std::size_t size);
-  void pause_if_full();
-
-  std::size_t size() const noexcept { return end_ - begin_; }
-  std::string_view data() const noexcept { return {buffer_.data() + begin_, size()}; }
-  std::string take(std::size_t count);
-  void drop(std::size_t count);
-  void check_error() const;
-  Coroutine<> wait_for_data(const char* function);
-
-  const std::size_t limit_;
-  std::string buffer_;  // [begin_, end_) was received and not read
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::size_t room_;  // how much is received at a time: grows where it is filled
-  bool eof_ = false;
-  bool waiting_ = false;
-  bool paused_ = false;
-  std::exception_ptr error_;
-  std::shared_ptr<Transport> transport_;  // null: it is fed by hand, or the connection is gone
-  plait::detail::SignalLine more_{"StreamReader", false};
+  std::shared_ptr<plait::detail::StreamBuffer> buffer_;  // who reads keeps it, too
 };
 
 }  // namespace plait::aio

@@ -1,15 +1,19 @@
 // StreamWriter: bytes that go out, and waiting until they have gone.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include <plait/core/clock.hpp>
 #include <plait/core/coroutine.hpp>
 
 namespace plait::detail {
 class StreamProtocol;
-}
+struct TlsSide;
+}  // namespace plait::detail
 
 namespace plait::aio {
 
@@ -20,7 +24,7 @@ class Transport;
 /// write() never blocks and keeps what cannot be sent; `co_await drain()` after it, so that who
 /// receives slowly makes the sender wait. **Python:** asyncio.StreamWriter, of which a dropped one
 /// stays open. **Threads:** the loop's.
-class StreamWriter {
+class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
  public:
   /// Made by open_connection() and its like.
   StreamWriter(std::shared_ptr<Transport> transport,
@@ -46,6 +50,18 @@ class StreamWriter {
   void write_eof();
   /// Whether write_eof() is possible.
   bool can_write_eof() const noexcept;
+  /// Goes on by TLS, once what was written is sent: reader and writer then carry what is behind it.
+  ///
+  /// What the reader holds unread is taken as the beginning of the handshake. `context`: a
+  /// `boost::asio::ssl::context`; a writer of start_server() is the server's side.
+  /// `server_hostname`: whom the certificate of a server has to name; nullopt: anybody. **Python:**
+  /// the same.
+  /// **Cancellation:** closes the connection.
+  /// @throws std::system_error where the handshake fails, which closes the connection;
+  /// std::invalid_argument without a context or for what is no plain socket's
+  Coroutine<> start_tls(std::shared_ptr<void> context,
+                        std::optional<std::string> server_hostname = {},
+                        Duration ssl_handshake_timeout = std::chrono::seconds(60));
   /// The other side's address: "host:port", "[host]:port", a path; empty where it has none.
   std::string peername() const;
   /// As above, this side's.
@@ -54,6 +70,9 @@ class StreamWriter {
   Transport& transport() const noexcept { return *transport_; }
 
  private:
+  static Coroutine<> upgrade(std::shared_ptr<StreamWriter> self, std::shared_ptr<void> context,
+                             plait::detail::TlsSide side);
+
   std::shared_ptr<Transport> transport_;
   std::shared_ptr<plait::detail::StreamProtocol> protocol_;
 };

@@ -24,9 +24,13 @@ using Streams = std::pair<std::shared_ptr<StreamReader>, std::shared_ptr<StreamW
 ///
 /// **Python:** asyncio.open_connection(). **Threads:** the loop's. **Cancellation:** gives the
 /// attempt up.
-/// @throws std::system_error; where several addresses failed, its text names each
+/// @throws std::system_error, of which the text names each address that failed; with
+/// StreamOptions::all_errors an ExceptionGroup of them
 Coroutine<Streams> open_connection(std::string host, std::uint16_t port,
                                    StreamOptions options = StreamOptions());
+/// As above, of a socket of any kind that is connected already; takes it whatever happens.
+/// **Python:** the `sock` parameter. @throws std::invalid_argument for what is no stream socket
+Coroutine<Streams> open_connection(int sock, StreamOptions options = StreamOptions());
 /// As above, to a Unix socket. **Python:** asyncio.open_unix_connection().
 Coroutine<Streams> open_unix_connection(std::filesystem::path path,
                                         StreamOptions options = StreamOptions());
@@ -44,12 +48,17 @@ using ClientConnected =
 
 /// Accepts TCP connections, each of which a task of `cb` serves.
 ///
-/// An empty host: all interfaces, of both families. Port 0: a free one, see Server::port(). What
-/// `cb` throws goes to the loop's exception handler, and closes that connection.
+/// An empty host: all interfaces, of both families. Of a host's addresses those that this machine
+/// lacks are left out, but not all of them. Port 0: a free one, see Server::port(). What `cb`
+/// throws goes to the loop's exception handler, and closes that connection.
 /// **Python:** asyncio.start_server(). **Threads:** the loop's.
 /// @throws std::system_error
 Coroutine<std::shared_ptr<Server>> start_server(ClientConnected cb, std::string host,
                                                 std::uint16_t port,
+                                                StreamOptions options = StreamOptions());
+/// As above, of a socket of any kind that is bound already; takes it whatever happens.
+/// **Python:** the `sock` parameter. @throws std::invalid_argument for what is no stream socket
+Coroutine<std::shared_ptr<Server>> start_server(ClientConnected cb, int sock,
                                                 StreamOptions options = StreamOptions());
 /// As above, at a path; a socket that lies there is replaced.
 /// **Python:** asyncio.start_unix_server().
