@@ -41,6 +41,10 @@ class FdTransport final : public aio::Transport {
   bool is_socket() const noexcept { return kind_ == Kind::socket; }
   /// The other side sends nothing more.
   bool has_ended() const noexcept { return ended_; }
+  /// This side sends nothing more: write_eof() was called.
+  bool eof_wanted() const noexcept { return eof_wanted_; }
+  /// The protocol was told to write no more for now.
+  bool writing_paused() const noexcept { return writing_paused_; }
 
   void write(std::string_view data) override;
   void write_eof() override;

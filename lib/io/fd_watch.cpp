@@ -2,6 +2,7 @@
 #include "io/fd_watch.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
@@ -19,9 +20,9 @@ FdWatch::FdWatch(LoopCore& core, OwnedFd fd, std::function<void()> on_loop_closi
   }
   try {
     selector_ = &core.selector();
-    descriptor_.emplace(selector_->context(), fd_);
-    fd.release();
+    descriptor_ = watch_descriptor(selector_->context(), fd_);
     selector_->add_resource(*this, fd_);
+    fd.release();
   } catch (const boost::system::system_error& error) {
     throw std::system_error(error.code(), "watching a descriptor");
   }
@@ -42,10 +43,9 @@ void FdWatch::close() noexcept {
   if (!descriptor_) return;
   unlink();
   selector_->forget_resource(fd_);
-  fd_ = -1;
-  boost::system::error_code ignored;
-  descriptor_->close(ignored);
+  stop_watching(*descriptor_);
   descriptor_.reset();
+  ::close(std::exchange(fd_, -1));
 }
 
 }  // namespace plait::detail

@@ -2,17 +2,16 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <utility>
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <plait/loop/detail/loop_core.hpp>
 #include <plait/loop/event_loop.hpp>
 
 #include "io/owned_fd.hpp"
 #include "loop/loop_resource.hpp"
 #include "loop/selector.hpp"
+#include "loop/watched_descriptor.hpp"
 
 namespace plait::detail {
 
@@ -32,11 +31,11 @@ class FdWatch final : public LoopResource {
   int fd() const noexcept { return fd_; }
   template <class Handler>
   void when_readable(Handler handler) {
-    descriptor_->async_wait(Descriptor::wait_read, in_a_turn(std::move(handler)));
+    descriptor_->async_wait(descriptor_->wait_read, in_a_turn(std::move(handler)));
   }
   template <class Handler>
   void when_writable(Handler handler) {
-    descriptor_->async_wait(Descriptor::wait_write, in_a_turn(std::move(handler)));
+    descriptor_->async_wait(descriptor_->wait_write, in_a_turn(std::move(handler)));
   }
   /// Ends all waits.
   void stop_waiting() noexcept;
@@ -44,12 +43,11 @@ class FdWatch final : public LoopResource {
   bool closed() const noexcept { return !descriptor_; }
 
  private:
-  using Descriptor = boost::asio::posix::stream_descriptor;
-
   // An io_context that somebody else runs calls what is ready between the loop's turns.
   template <class Handler>
   auto in_a_turn(Handler handler) {
-    return [this, handler = std::move(handler)](const boost::system::error_code& error) mutable {
+    return [this, handler = std::move(handler),
+            keep = descriptor_](const boost::system::error_code& error) mutable {
       if (closed() || error == boost::asio::error::operation_aborted) return;
       if (running_core() == &core_) return handler(error);
       core_.loop().call_soon([this, handler = std::move(handler), error]() mutable {
@@ -62,7 +60,7 @@ class FdWatch final : public LoopResource {
   LoopCore& core_;  // exists unless closed(), as the selector
   Selector* selector_ = nullptr;
   int fd_;
-  std::optional<Descriptor> descriptor_;  // empty: closed
+  WatchedDescriptor descriptor_;  // null: closed
   const std::function<void()> on_loop_closing_;
 };
 

@@ -34,6 +34,9 @@ class TlsTransport final : public aio::Transport {
                OnHandshake on_handshake, bool is_upgrade);
 
   // -- for what is below
+  /// Before begin(), of a connection that carried plain bytes: `told`: the protocol knows already
+  /// that it is to write no more for now.
+  void take_over_pause(bool told);
   /// Begins the handshake. `received`: what has come for it already.
   void begin(std::string_view received);
   void received(std::string_view data);

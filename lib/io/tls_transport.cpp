@@ -31,6 +31,11 @@ std::exception_ptr took_too_long(Duration limit) {
       "the TLS handshake has taken longer than " + std::to_string(seconds) + " s"));
 }
 
+std::exception_ptr closed_early() {
+  return std::make_exception_ptr(
+      std::system_error(ECONNABORTED, std::generic_category(), "closed during the TLS handshake"));
+}
+
 // What OpenSSL has to say, once.
 std::exception_ptr tls_error(const char* what) {
   const auto code = ::ERR_get_error();
@@ -132,6 +137,12 @@ void TlsTransport::call_protocol(const char* function, Call call) {
 
 // ---------------------------------------------------------------- beginning
 
+void TlsTransport::take_over_pause(bool told) {
+  below_paused_ = below_->writing_paused();
+  writing_paused_ = told;
+  update_pause();
+}
+
 void TlsTransport::begin(std::string_view received) {
   const auto aborted = [weak = weak_from_this(), this] {
     const auto self = weak.lock();
@@ -150,6 +161,7 @@ void TlsTransport::handshake() {
   if (result != 1 && error == SSL_ERROR_WANT_READ) return;
   if (result != 1) return fail(tls_error("the TLS handshake has failed"));
   stage_ = Stage::open;
+  if (!reading_) below_->pause_reading();
   end_handshake(nullptr);
   if (!is_upgrade_) call_protocol("connection_made", [this] { protocol_->connection_made(*this); });
   pump();
@@ -224,7 +236,7 @@ void TlsTransport::ended() {
 
 void TlsTransport::pause_reading() {
   reading_ = false;
-  below_->pause_reading();
+  if (stage_ != Stage::handshaking) below_->pause_reading();
 }
 
 // What was received already comes in a turn of its own: not within a call of the user's.
@@ -327,20 +339,16 @@ void TlsTransport::lost(std::exception_ptr error) {
   const bool known = is_known();
   stage_ = Stage::lost;
   if (error_) error = std::move(error_);
-  const auto or_closed = [&] {
-    return error ? error
-                 : std::make_exception_ptr(std::system_error(ECONNABORTED, std::generic_category(),
-                                                             "closed during the TLS handshake"));
-  };
-  end_handshake(on_handshake_ ? or_closed() : nullptr);
+  if (on_handshake_) end_handshake(error ? error : closed_early());
   const auto protocol = std::exchange(protocol_, nullptr);
   buffered_ = nullptr;
   if (known && protocol) protocol->connection_lost(std::move(error));
 }
 
-// There is nobody left to tell of anything: the connection is lost, or the loop is being closed.
+// The connection is lost, the loop is being closed, or somebody else was made its protocol.
 void TlsTransport::forget() noexcept {
   stage_ = Stage::lost;
+  if (on_handshake_ && !core_.closed()) end_handshake(closed_early());
   on_handshake_ = nullptr;
   time_limit_.reset();
   buffered_ = nullptr;
@@ -369,16 +377,27 @@ std::shared_ptr<aio::Transport> upgrade_to_tls(
     throw std::invalid_argument("start_tls() is for a socket's transport that has no TLS yet");
   }
   if (!protocol) throw std::invalid_argument("start_tls() needs a protocol");
+  const auto before = plain->get_protocol();
+  if (std::dynamic_pointer_cast<Below>(before)) {
+    throw std::invalid_argument("start_tls(): this transport carries TLS already");
+  }
+  if (plain->is_closing() || plain->has_ended() || plain->eof_wanted()) {
+    throw std::system_error(ECONNRESET, std::generic_category(),
+                            "start_tls(): the connection has ended, in one direction at least");
+  }
+  const bool told = plain->writing_paused() && protocol == before;
   const auto tls = std::make_shared<TlsTransport>(
       core, plain, std::move(context), side, std::move(protocol), std::move(on_handshake), true);
-  if (plain->is_closing() || plain->has_ended()) {
-    throw std::system_error(ECONNRESET, std::generic_category(),
-                            "start_tls(): the connection has ended");
-  }
   const std::string unread = take_unread ? take_unread(tls) : std::string();
   plain->set_protocol(std::make_shared<Below>(tls));
   plain->resume_reading();
-  tls->begin(unread);
+  tls->take_over_pause(told);
+  try {
+    tls->begin(unread);
+  } catch (...) {
+    tls->abort();
+    throw;
+  }
   return tls;
 }
 

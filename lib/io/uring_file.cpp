@@ -27,7 +27,8 @@ namespace {
 
 using ErrorCode = boost::system::error_code;
 
-/// A regular file, closed with the loop at the latest. All of it runs in the loop's thread.
+/// A regular file, closed with the loop at the latest. All of it runs in the loop's thread, which
+/// does not go before the kernel has ended what it does.
 class UringFile final : public FileState,
                         public LoopResource,
                         public std::enable_shared_from_this<UringFile> {
@@ -42,7 +43,7 @@ class UringFile final : public FileState,
 
  private:
   /// What is read or written, and who waits for it. The kernel uses `data` until it says that it
-  /// has ended, so the handler owns this.
+  /// has ended, so the handler owns this, and the selector waits for it.
   template <class T>
   struct Transfer {
     std::string data;
@@ -62,17 +63,15 @@ class UringFile final : public FileState,
 
   void read_some(std::shared_ptr<Reading> reading);
   void write_some(std::shared_ptr<Writing> writing);
-  template <class Handler>
-  auto in_a_turn(Handler handler);
-  template <class T, class Result>
-  void end(Transfer<T>& transfer, const ErrorCode& error, const char* call, Result result);
+  template <class T, class Step>
+  auto when_ended(std::shared_ptr<Transfer<T>> transfer, Step step);
 
   void loop_closing() noexcept override { take_descriptor(); }
   /// What is under way ends without telling anybody. -1: it was closed.
   OwnedFd take_descriptor() noexcept;
   int open_descriptor();
 
-  LoopCore& core_;  // exists unless it was closed
+  Selector& selector_;  // exists unless it was closed
   const std::string name_;
   std::optional<boost::asio::stream_file> file_;  // empty: closed
   std::deque<Operation> operations_;
@@ -80,10 +79,11 @@ class UringFile final : public FileState,
 };
 
 UringFile::UringFile(LoopCore& core, OwnedFd fd, std::string name)
-    : core_(core), name_(std::move(name)) {
+    : selector_(core.selector()), name_(std::move(name)) {
   try {
-    file_.emplace(core.selector().context(), fd.get());
-    core.selector().add_resource(*this, fd.release());
+    file_.emplace(selector_.context(), fd.get());
+    fd.release();
+    selector_.add_resource(*this, file_->native_handle());
   } catch (const boost::system::system_error& error) {
     throw_file_error(error.code().value(), "using", name_);
   }
@@ -94,7 +94,7 @@ OwnedFd UringFile::take_descriptor() noexcept {
   unlink();
   ErrorCode ignored;
   OwnedFd fd(file_->release(ignored));
-  core_.selector().forget_resource(fd.get());
+  selector_.forget_resource(fd.get());
   file_.reset();
   return fd;
 }
@@ -187,15 +187,18 @@ Coroutine<> UringFile::close() {
   });
 }
 
-// An io_context that somebody else runs calls what is ready between the loop's turns.
-template <class Handler>
-auto UringFile::in_a_turn(Handler handler) {
-  return [self = shared_from_this(), handler](const ErrorCode& error, std::size_t bytes) mutable {
-    if (!self->file_) return;
-    if (running_core() == &self->core_) return handler(error, bytes);
-    self->core_.loop().call_soon([self, handler, error, bytes]() mutable {
-      if (self->file_) handler(error, bytes);
-    });
+// step() goes on with the transfer, or tells its result and returns true.
+template <class T, class Step>
+auto UringFile::when_ended(std::shared_ptr<Transfer<T>> transfer, Step step) {
+  return [self = shared_from_this(), transfer, step](const ErrorCode& error, std::size_t bytes) {
+    self->selector_.expect_kernel(-1);
+    if (!self->file_) return;  // the loop is being closed
+    try {
+      if (!step(error, bytes)) return;
+    } catch (...) {
+      transfer->promise.set_exception(std::current_exception());
+    }
+    self->begin_next();
   };
 }
 
@@ -203,36 +206,32 @@ void UringFile::read_some(std::shared_ptr<Reading> reading) {
   const std::size_t before = reading->data.size();
   reading->data.resize(before + next_read(reading->left, before));
   const auto place = boost::asio::buffer(reading->data) + before;
-  file_->async_read_some(place, in_a_turn([=, this](ErrorCode error, std::size_t got) {
-                           reading->data.resize(before + got);
-                           reading->left -= got;
-                           if (!error && reading->left > 0) return read_some(reading);
-                           if (error == boost::asio::error::eof) error.clear();
-                           end(*reading, error, "reading",
-                               [&] { return std::move(reading->data); });
-                         }));
+  const auto step = [=, this](const ErrorCode& error, std::size_t got) {
+    reading->data.resize(before + got);
+    reading->left -= got;
+    if (error && error != boost::asio::error::eof) {
+      throw_file_error(error.value(), "reading", name_);
+    }
+    const bool ended = error || reading->left == 0;
+    ended ? reading->promise.set_result(std::move(reading->data)) : read_some(reading);
+    return ended;
+  };
+  file_->async_read_some(place, when_ended(reading, step));
+  selector_.expect_kernel(1);
 }
 
 void UringFile::write_some(std::shared_ptr<Writing> writing) {
   const std::size_t all = writing->data.size();
   const auto rest = boost::asio::buffer(std::as_const(writing->data)) + (all - writing->left);
-  file_->async_write_some(rest, in_a_turn([=, this](const ErrorCode& error, std::size_t now) {
-                            writing->left -= now;
-                            if (!error && writing->left > 0) return write_some(writing);
-                            end(*writing, error, "writing", [all] { return all; });
-                          }));
-}
-
-template <class T, class Result>
-void UringFile::end(Transfer<T>& transfer, const ErrorCode& error, const char* call,
-                    Result result) {
-  try {
-    if (error) throw_file_error(error.value(), call, name_);
-    transfer.promise.set_result(result());
-  } catch (...) {
-    transfer.promise.set_exception(std::current_exception());
-  }
-  begin_next();
+  const auto step = [=, this](const ErrorCode& error, std::size_t now) {
+    if (error) throw_file_error(error.value(), "writing", name_);
+    writing->left -= now;
+    const bool ended = writing->left == 0;
+    ended ? writing->promise.set_result(all) : write_some(writing);
+    return ended;
+  };
+  file_->async_write_some(rest, when_ended(writing, step));
+  selector_.expect_kernel(1);
 }
 
 bool is_regular(int fd) {
@@ -243,7 +242,9 @@ bool is_regular(int fd) {
 }  // namespace
 
 std::shared_ptr<FileState> make_file(LoopCore& core, OwnedFd fd, std::string name) {
-  if (!is_regular(fd.get())) return make_thread_file(std::move(fd), std::move(name));
+  // Somebody else's context may go while the kernel uses the memory of an operation.
+  const bool in_kernel = is_regular(fd.get()) && core.selector().owns_context();
+  if (!in_kernel) return make_thread_file(std::move(fd), std::move(name));
   return std::make_shared<UringFile>(core, std::move(fd), std::move(name));
 }
 

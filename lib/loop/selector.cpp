@@ -16,6 +16,8 @@
 #include <plait/loop/detail/loop_core.hpp>
 #include <plait/loop/event_loop.hpp>
 
+#include "loop/watched_descriptor.hpp"
+
 namespace plait::detail {
 
 Selector::Selector(LoopCore& core)
@@ -127,11 +129,11 @@ struct Selector::Side {
 };
 
 struct Selector::Watched {
-  explicit Watched(boost::asio::io_context& context, int fd) : descriptor(context, fd) {}
-  ~Watched() { descriptor.release(); }  // it is the user's
+  explicit Watched(boost::asio::io_context& context, int fd)
+      : descriptor(watch_descriptor(context, fd)) {}
   Side& side(Direction direction) { return direction == Direction::read ? read : write; }
 
-  boost::asio::posix::stream_descriptor descriptor;
+  const WatchedDescriptor descriptor;
   Side read, write;
 };
 
@@ -142,8 +144,11 @@ Selector::~Selector() {
   for (auto& [fd, watched] : watched_) {
     watched->read.callback.reset();
     watched->write.callback.reset();
-    watched->descriptor.cancel();
-    watched->descriptor.release();
+    stop_watching(*watched->descriptor);
+  }
+  while (in_kernel_ > 0) {
+    context_.restart();
+    run_handlers([this] { context_.run_one(); });
   }
 }
 
@@ -185,7 +190,7 @@ void Selector::arm(const std::shared_ptr<Watched>& watched, Direction direction)
   side.armed = true;
   const auto kind = direction == Direction::read ? boost::asio::posix::descriptor_base::wait_read
                                                  : boost::asio::posix::descriptor_base::wait_write;
-  watched->descriptor.async_wait(
+  watched->descriptor->async_wait(
       kind, [this, watched, direction](const boost::system::error_code& error) {
         watched->side(direction).armed = false;
         if (!error && watched->side(direction).callback) {
@@ -241,8 +246,7 @@ bool Selector::unwatch(int fd, Direction direction) {
   const bool other = watched->read.callback || watched->write.callback;
   if (!other) {
     watched_.erase(found);
-    watched->descriptor.cancel();
-    watched->descriptor.release();
+    stop_watching(*watched->descriptor);
   }
   return true;
 }

@@ -57,6 +57,9 @@ class Selector {
   /// watch() until forget_resource().
   void add_resource(LoopResource& resource, int fd);
   void forget_resource(int fd) noexcept { owned_.erase(fd); }
+  /// The kernel uses memory of one operation more, or less: the context does not go before that.
+  /// For a context of its own.
+  void expect_kernel(int more) noexcept { in_kernel_ += more; }
 
   void watch_signal(int number, Callback callback);
   bool unwatch_signal(int number);
@@ -87,6 +90,7 @@ class Selector {
   std::unordered_set<int> owned_;  // their descriptors
   struct Signal;
   std::map<int, std::unique_ptr<Signal>> signals_;
+  int in_kernel_ = 0;
 };
 
 }  // namespace plait::detail

@@ -113,6 +113,12 @@ TEST_CASE_FIXTURE(InFolder, "close: a dropped file is closed at once, whatever c
   });
 }
 
+TEST_CASE_FIXTURE(InFolder, "open: the file may outlive the loop") {
+  aio::EventLoop loop({.virtual_time = true});
+  const FilePtr file = loop.run_until_complete(aio::open(path(), "w+"));
+  loop.close();
+}
+
 // ---------------------------------------------------------------- modes
 
 struct ModeCase {

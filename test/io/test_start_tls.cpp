@@ -250,6 +250,112 @@ TEST_CASE_FIXTURE(NothingLeft,
   aio::run(upgrade_a_protocol(identity));
 }
 
+// ---------------------------------------------------------------- odd moments
+
+class CountPauses final : public aio::Protocol {
+ public:
+  void pause_writing() override { ++paused; }
+  void resume_writing() override { ++resumed; }
+  void connection_lost(std::exception_ptr) override { lost.set(); }
+
+  int paused = 0, resumed = 0;
+  aio::Event lost;
+};
+
+struct OneSide {
+  std::shared_ptr<CountPauses> protocol = std::make_shared<CountPauses>();
+  std::shared_ptr<aio::Transport> transport;
+};
+
+Coroutine<OneSide> connect_one_side(int fd) {
+  OneSide side;
+  auto connecting = aio::create_connection([made = side.protocol] { return made; }, fd);
+  const auto connection = co_await std::move(connecting);
+  side.transport = connection.first;
+  co_return side;
+}
+
+// What was sent plainly, and the beginning of the handshake.
+Coroutine<> receive_until_idle(int fd, const aio::Transport& transport) {
+  std::string room(1 << 16, '\0');
+  do {
+    while (::recv(fd, room.data(), room.size(), MSG_DONTWAIT) > 0) {
+    }
+    co_await ticks(10);
+  } while (transport.get_write_buffer_size() > 0);
+}
+
+Coroutine<> upgrade_while_paused(const Identity& identity, bool by_another) {
+  const auto [near, far] = socket_ends();
+  const auto side = co_await connect_one_side(near);
+  side.transport->write(std::string(4UL << 20, 'x'));
+  CHECK(side.protocol->paused == 1);
+  const auto after = by_another ? std::make_shared<CountPauses>() : side.protocol;
+  const auto upgrading =
+      aio::create_task(aio::start_tls(side.transport, after, identity.client_that_trusts_it()));
+  co_await ticks(3);
+  CHECK(after->paused == 1);
+  co_await receive_until_idle(far, *side.transport);
+  CHECK(after->resumed == 1);
+  upgrading.cancel();
+  co_await settle(upgrading);
+  co_await after->lost.wait();
+  ::close(far);
+}
+
+TEST_CASE_FIXTURE(NothingLeft, "start_tls: who was told to pause writing is told to go on") {
+  const Identity identity;
+  aio::run(upgrade_while_paused(identity, false));
+  aio::run(upgrade_while_paused(identity, true));
+}
+
+template <class T>
+Coroutine<T> result_of(aio::Task<T> task) {
+  co_return co_await task;
+}
+
+Coroutine<> upgrade_during_upgrade(const Identity& identity) {
+  const auto [near, far] = socket_ends();
+  const auto side = co_await connect_one_side(near);
+  const auto context = identity.client_that_trusts_it();
+  const auto first = aio::create_task(aio::start_tls(side.transport, side.protocol, context));
+  co_await ticks(3);
+  CHECK(co_await throws<std::invalid_argument>(
+      aio::start_tls(side.transport, side.protocol, context)));
+  CHECK_FALSE(first.done());
+  side.transport->set_protocol(side.protocol);  // takes the transport away
+  const auto error = co_await error_of(result_of(first));
+  CHECK(error == std::errc::connection_aborted);
+  side.transport->abort();
+  co_await side.protocol->lost.wait();
+  ::close(far);
+}
+
+TEST_CASE_FIXTURE(NothingLeft,
+                  "start_tls: ends where its transport is taken away, and is not begun twice") {
+  const Identity identity;
+  aio::run(upgrade_during_upgrade(identity));
+}
+
+Coroutine<> upgrade_half_closed(const Identity& identity) {
+  const auto [near, far] = socket_ends();
+  auto connecting = aio::open_connection(near);
+  const auto [reader, writer] = co_await std::move(connecting);
+  writer->write_eof();
+  auto upgrading = writer->start_tls(identity.client_that_trusts_it());
+  CHECK(co_await error_of(std::move(upgrading)) == std::errc::connection_reset);
+  CHECK_FALSE(writer->is_closing());
+  writer->close();
+  co_await writer->wait_closed();
+  ::close(far);
+}
+
+TEST_CASE_FIXTURE(NothingLeft,
+                  "start_tls: after write_eof() fails, and leaves the connection as it is") {
+  const Identity identity;
+  aio::run(upgrade_half_closed(identity));
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -73,6 +73,30 @@ TEST_CASE("add_reader: readiness that is not used up is told again, others get t
   CHECK(handles >= 3);
 }
 
+TEST_CASE("add_reader: in place of one that was just removed is heard of") {
+  aio::EventLoop loop;
+  const SocketPair silent, talking;
+  loop.add_reader(silent.near(), [] {});
+  look_around(loop);
+  loop.remove_reader(silent.near());
+  loop.add_reader(talking.near(), [&] { loop.stop(); });
+  talking.send("x");
+  loop.run_forever();
+}
+
+TEST_CASE("remove_reader: however often, tells no other reader") {
+  aio::EventLoop loop;
+  const SocketPair silent, other;
+  int calls = 0;
+  loop.add_reader(silent.near(), [&] { ++calls; });
+  for (int i = 0; i < 20'000; ++i) {
+    loop.add_reader(other.near(), [] {});
+    run_once(loop);
+    loop.remove_reader(other.near());
+  }
+  CHECK(calls == 0);
+}
+
 TEST_CASE("remove_reader: in the same iteration as the event keeps the callback from running") {
   aio::EventLoop loop;
   const SocketPair first, second;
