@@ -69,14 +69,13 @@ class Below final : public aio::Protocol {
   const std::shared_ptr<TlsTransport> tls_;
 };
 
-// Numbers have no place in a handshake's server_name, but may be in a certificate.
+// Numbers have no place in a handshake's server_name. Either counts where the context verifies.
 void expect_host(SSL* ssl, const std::string& host) {
   if (host.empty()) return;
   const bool is_address = ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl), host.c_str()) == 1;
   ::ERR_clear_error();
   if (is_address) return;
   ::SSL_set_tlsext_host_name(ssl, host.c_str());
-  // Counts where the context verifies.
   if (::SSL_set1_host(ssl, host.c_str()) == 1) return;
   std::rethrow_exception(tls_error("SSL_set1_host()"));
 }
@@ -373,14 +372,11 @@ std::shared_ptr<aio::Transport> upgrade_to_tls(
     const TlsSide& side, std::shared_ptr<aio::Protocol> protocol, OnHandshake on_handshake,
     const std::function<std::string(const std::shared_ptr<aio::Transport>&)>& take_unread) {
   const auto plain = std::dynamic_pointer_cast<FdTransport>(below);
-  if (!plain || !plain->is_socket()) {
+  const auto before = plain ? plain->get_protocol() : nullptr;
+  if (!plain || !plain->is_socket() || std::dynamic_pointer_cast<Below>(before)) {
     throw std::invalid_argument("start_tls() is for a socket's transport that has no TLS yet");
   }
   if (!protocol) throw std::invalid_argument("start_tls() needs a protocol");
-  const auto before = plain->get_protocol();
-  if (std::dynamic_pointer_cast<Below>(before)) {
-    throw std::invalid_argument("start_tls(): this transport carries TLS already");
-  }
   if (plain->is_closing() || plain->has_ended() || plain->eof_wanted()) {
     throw std::system_error(ECONNRESET, std::generic_category(),
                             "start_tls(): the connection has ended, in one direction at least");

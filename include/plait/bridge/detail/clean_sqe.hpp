@@ -3,6 +3,9 @@
 
 #ifdef BOOST_ASIO_HAS_IO_URING
 
+// By -Dio_uring_get_sqe=plait_clean_sqe Asio calls the function below instead of liburing's.
+#pragma push_macro("io_uring_get_sqe")
+#undef io_uring_get_sqe
 #include <liburing.h>
 
 // Asio expects a request without user data, as older libraries gave it; with that of an earlier
@@ -12,6 +15,6 @@ inline io_uring_sqe* plait_clean_sqe(io_uring* ring) {
   if (request) request->user_data = 0;
   return request;
 }
-#define io_uring_get_sqe plait_clean_sqe
+#pragma pop_macro("io_uring_get_sqe")
 
 #endif
