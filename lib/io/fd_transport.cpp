@@ -289,21 +289,29 @@ void FdTransport::close() {
   if (get_write_buffer_size() == 0) lose(nullptr);
 }
 
-void FdTransport::lose(std::exception_ptr error) {
+void FdTransport::lose(std::exception_ptr error) noexcept {
   if (stage_ == Stage::lost) return;
   stage_ = Stage::lost;
   unsent_.clear();
   sent_ = 0;
   if (core_->closed()) return;  // nobody is left to be told
   watch_.stop_waiting();
-  core_->loop().call_soon([self = self(), error = std::move(error)] {
-    const ContextScope scope(self->context_);
-    self->connection_lost(error);
-  });
+  error_ = std::move(error);
+  alive_ = self();
+  core_->push(*this);
 }
 
-void FdTransport::connection_lost(const std::exception_ptr& error) {
-  const auto self = std::exchange(alive_, nullptr);
+void FdTransport::run() noexcept {
+  const auto alive = self();
+  const ContextScope scope(context_);
+  connection_lost();
+}
+
+void FdTransport::abandon() noexcept { const auto alive = std::exchange(alive_, nullptr); }
+
+void FdTransport::connection_lost() {
+  alive_ = nullptr;
+  const auto error = std::exchange(error_, nullptr);
   const auto protocol = std::exchange(protocol_, nullptr);
   buffered_ = nullptr;
   try {

@@ -27,7 +27,7 @@ namespace plait::detail {
 
 /// A Transport that asks the selector when its descriptor is ready. It keeps itself alive until its
 /// connection is lost or the loop is closed.
-class FdTransport final : public aio::Transport {
+class FdTransport final : public aio::Transport, private Runnable {
  public:
   enum class Kind { socket, read_pipe, write_pipe };
 
@@ -87,8 +87,12 @@ class FdTransport final : public aio::Transport {
   void maybe_resume_writing();
   template <class Call>
   void call_protocol(const char* function, Call call);
-  void lose(std::exception_ptr error);
-  void connection_lost(const std::exception_ptr& error);
+  void lose(std::exception_ptr error) noexcept;
+  void connection_lost();
+  // As what tells of the connection's loss: no memory is needed for that.
+  void run() noexcept override;
+  void abandon() noexcept override;
+  std::string describe() const override { return "connection_lost()"; }
 
   const std::shared_ptr<LoopCore> core_;
   FdWatch watch_;
@@ -110,6 +114,7 @@ class FdTransport final : public aio::Transport {
   aio::BufferedProtocol* buffered_ = nullptr;
   std::shared_ptr<FdTransport> alive_;  // itself; null: not started, or lost
   std::function<void()> on_lost_;
+  std::exception_ptr error_;              // what it is lost by
   ContextRef context_ = share_context();  // what callbacks see
 };
 

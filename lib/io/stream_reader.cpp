@@ -63,13 +63,17 @@ void StreamBuffer::set_transport(std::shared_ptr<aio::Transport> transport) {
 
 void StreamBuffer::reader_dropped() noexcept {
   dropped_ = true;
-  more_.wake_all(destroyed_error("StreamReader"));
+  if (waiting_) more_.wake_all(destroyed_error("StreamReader"));
   const auto transport = std::exchange(transport_, nullptr);
   if (!transport) return;
-  if (!transport->can_write()) {
-    transport->close();
-  } else if (paused_) {
-    transport->resume_reading();  // what comes from now on is dropped
+  try {
+    if (!transport->can_write()) {
+      transport->close();
+    } else if (paused_) {
+      transport->resume_reading();  // what comes from now on is dropped
+    }
+  } catch (...) {  // out of memory
+    transport->abort();
   }
 }
 

@@ -84,7 +84,13 @@ StreamWriter::StreamWriter(std::shared_ptr<Transport> transport,
                            std::shared_ptr<plait::detail::StreamProtocol> protocol)
     : transport_(std::move(transport)), protocol_(std::move(protocol)) {}
 
-StreamWriter::~StreamWriter() { transport_->close(); }
+StreamWriter::~StreamWriter() {
+  try {
+    transport_->close();
+  } catch (...) {  // out of memory
+    transport_->abort();
+  }
+}
 
 void StreamWriter::write(std::string_view data) { transport_->write(data); }
 void StreamWriter::close() { transport_->close(); }

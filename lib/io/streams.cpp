@@ -99,7 +99,13 @@ Coroutine<Streams> streams_of(Coroutine<Connection> connecting,
                               std::shared_ptr<StreamReader> reader,
                               std::shared_ptr<StreamProtocol> protocol) {
   auto connection = co_await std::move(connecting);
-  auto writer = std::make_shared<StreamWriter>(std::move(connection.first), std::move(protocol));
+  std::shared_ptr<StreamWriter> writer;
+  try {
+    writer = std::make_shared<StreamWriter>(connection.first, std::move(protocol));
+  } catch (...) {
+    connection.first->abort();  // nobody else can end it
+    throw;
+  }
   co_return Streams(std::move(reader), std::move(writer));
 }
 
@@ -116,7 +122,8 @@ Coroutine<Streams> open_connection(int sock, StreamOptions options) {
   OwnedFd fd(sock);
   auto reader = std::make_shared<StreamReader>(options.limit);
   auto protocol = std::make_shared<StreamProtocol>(reader);
-  auto connecting = create_connection(just(protocol), fd.release(), std::move(options));
+  auto factory = just(protocol);
+  auto connecting = create_connection(std::move(factory), fd.release(), std::move(options));
   return streams_of(std::move(connecting), std::move(reader), std::move(protocol));
 }
 

@@ -36,7 +36,9 @@ Pipe make_pipe() {
   if (::pipe2(fds.data(), O_CLOEXEC) != 0) {
     throw std::system_error(errno, std::generic_category(), "pipe2()");
   }
-  const PrivateFd low_read(fds[0]), low_write(fds[1]);  // closed whatever happens
+  OwnedFd second(fds[1]);  // both are closed whatever happens
+  const PrivateFd low_read(fds[0]);
+  const PrivateFd low_write(second.release());
   Pipe pipe;
   pipe.read = PrivateFd::copy_of(fds[0]);
   pipe.write = PrivateFd::copy_of(fds[1]);
