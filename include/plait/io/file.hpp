@@ -16,8 +16,8 @@ class FileState;
 namespace plait::aio {
 
 /// An open file. Its operations run one after the other in the order of their awaits: in the loop's
-/// default executor, or by io_uring where plait is built on that and the file is a regular one, which
-/// is then closed with its loop at the latest. Dropping it closes it.
+/// default executor, or by io_uring where plait is built on that and the file is a regular one,
+/// which is then closed with its loop at the latest. Dropping it closes it.
 ///
 /// **Python:** a file object of open(), which asyncio leaves to threads. **Threads:** the loop's.
 /// **Cancellation:** what has begun goes on to its end, of which nobody hears; later operations
